@@ -1,0 +1,27 @@
+package v1alpha1
+
+// Labels and annotations that Mainstay writes, on the hub and on clusters.
+const (
+	// LabelFleet is the name of the fleet a resource belongs to.
+	LabelFleet = "mainstay.dev/fleet"
+	// LabelCluster is the name a cluster has in its fleet.
+	LabelCluster = "mainstay.dev/cluster"
+	// LabelNodePool is the name of the node pool a node belongs to.
+	LabelNodePool = "mainstay.dev/node-pool"
+	// LabelNodeClass is the class of a node.
+	LabelNodeClass = "mainstay.dev/node-class"
+	// LabelApplication is the name of the application an object belongs to.
+	LabelApplication = "mainstay.dev/application"
+	// LabelComponent is the name of the component an object belongs to.
+	LabelComponent = "mainstay.dev/component"
+	// LabelTenant is the namespace, on the hub, that an object was deployed from.
+	LabelTenant = "mainstay.dev/tenant"
+	// LabelRollout is the name of the Rollout that made a Release.
+	LabelRollout = "mainstay.dev/rollout"
+
+	// ClusterLabelRegion is the cluster label that a cluster's region becomes.
+	ClusterLabelRegion = "region"
+
+	// FieldManager owns what Mainstay applies to clusters.
+	FieldManager = "mainstay"
+)

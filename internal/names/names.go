@@ -1,0 +1,33 @@
+// Package names says what every resource is called. All names are deterministic,
+// so that a crash between deciding and writing never makes a second one. Parts are
+// DNS labels and are joined by dots, which no part contains: two different things
+// can therefore not end up with one name.
+package names
+
+import "strings"
+
+// Cluster returns the name of the Cluster resource for a cluster of a fleet.
+func Cluster(fleet, cluster string) string { return join(fleet, cluster) }
+
+// NodePool returns the name of the NodePool resource for a pool of a cluster.
+func NodePool(fleet, cluster, pool string) string { return join(fleet, cluster, pool) }
+
+// Kubeconfig returns the name of the Secret that a Cluster's kubeconfig is
+// written to. It takes the name of the Cluster resource.
+func Kubeconfig(clusterResource string) string { return join(clusterResource, "kubeconfig") }
+
+// Bundle returns the name of a Bundle of an application, by its content's digest.
+func Bundle(application, digest string) string {
+	if len(digest) > 12 {
+		digest = digest[:12]
+	}
+	return join(application, digest)
+}
+
+// Release returns the name of the Release of an application on a Cluster
+// resource, which may live in another namespace than the application.
+func Release(application, clusterNamespace, clusterResource string) string {
+	return join(application, clusterNamespace, clusterResource)
+}
+
+func join(parts ...string) string { return strings.Join(parts, ".") }
