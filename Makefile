@@ -1,0 +1,149 @@
+# Mainstay. `make help` lists every target. Go, git, make and a C compiler are all
+# that a machine needs; the rest is built from pinned Go modules into _output/.
+
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+OUT := $(CURDIR)/_output
+BIN := $(OUT)/bin
+VERSION ?= v0.1.0
+KUBERNETES_VERSION := v1.35.3
+CROSSPLANE_VERSION := v2.4.0
+# Where `make package` pushes to, where it is asked to push.
+REGISTRY ?=
+
+# The same flags everywhere: the libraries that control planes, provider and
+# functions share are then compiled once.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
+export MAINSTAY_BINARIES := $(BIN)
+
+# Packages whose tests start real control planes run one at a time: two cores
+# that serve four API servers at once make every wait longer, not shorter.
+REAL_PACKAGES := ./provider/... ./test/...
+PURE_PACKAGES := ./apis/... ./internal/... ./functions/... ./cmd/... ./hack/... ./examples/...
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+##@ Use
+
+.PHONY: demo
+demo: binaries build ## Start a hub, three real clusters and two applications on this machine.
+	@$(BIN)/mainstay demo up
+
+.PHONY: demo-down
+demo-down: ## Stop everything that the demo started and remove its state.
+	@if [ -x $(BIN)/mainstay ]; then $(BIN)/mainstay demo down; else echo "No demo here: nothing to stop."; fi
+
+.PHONY: demo-status
+demo-status: ## Say what of the demo runs.
+	@if [ -x $(BIN)/mainstay ]; then $(BIN)/mainstay demo status; else echo "No demo here. Start it with: make demo"; fi
+
+##@ Develop
+
+.PHONY: build
+build: | $(BIN) ## Compile the command, the provider and the functions for this machine.
+	$(call say,Compiling Mainstay)
+	@go build -ldflags "-s -w -X github.com/mainstay-dev/mainstay/internal/version.version=$(VERSION)" -o $(BIN)/ ./cmd/mainstay
+	@go build -ldflags "-s -w -X github.com/mainstay-dev/mainstay/internal/version.version=$(VERSION)" -o $(BIN)/provider ./provider/cmd/provider
+	@for f in cluster-fleet fleet-cell product-application; do \
+		go build -ldflags "-s -w" -o $(BIN)/function-$$f ./functions/$$f || exit 1; done
+
+.PHONY: test
+test: test-unit test-real ## Run every test: unit, golden, conformance and end to end. Needs no root.
+	$(call say,All tests passed. Next: make demo)
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane, and hold internal/ and functions/ to 85 % coverage.
+	$(call say,Unit and golden tests)
+	@mkdir -p $(OUT)
+	@go test $(PURE_PACKAGES) -coverpkg=./internal/...,./functions/... -coverprofile=$(OUT)/cover.out -timeout 20m
+	@go run ./hack/covercheck -profile $(OUT)/cover.out -floor 85 internal functions
+
+.PHONY: test-real
+test-real: binaries build ## Run the tests on real control planes, with real Crossplane.
+	$(call say,Tests on real control planes: about ten minutes)
+	@go test -p 1 $(REAL_PACKAGES) -timeout 60m
+
+.PHONY: bench
+bench: ## Run the benchmarks.
+	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/...
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Check style and the import arrows of the rooms.
+	$(call say,Linting)
+	@$(BIN)/golangci-lint run ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'Run: gofmt -w .'; exit 1; }
+
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Derive deep copies, CRDs, XRDs and the API reference from the Go types.
+	$(call say,Generating)
+	@$(BIN)/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./apis/...
+	@rm -rf package/provider/crds $(OUT)/crds
+	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/m/... output:artifacts:config=package/provider/crds
+	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/v1alpha1/... output:artifacts:config=$(OUT)/crds
+
+.PHONY: check-generate
+check-generate: generate ## Fail where generated files are not what the Go types say.
+	@git add -AN . && git diff --exit-code --stat -- apis package docs/reference || { echo 'Generated files differ. Run: make generate, and commit.'; exit 1; }
+
+##@ Ship
+
+.PHONY: package
+package: build ## Build the Crossplane packages for amd64 and arm64. REGISTRY=host/path pushes them too.
+	$(call say,Building packages)
+	@$(BIN)/mainstay package build --version $(VERSION) --output $(OUT)/packages
+	@if [ -n "$(REGISTRY)" ]; then $(BIN)/mainstay package push --version $(VERSION) --registry $(REGISTRY); fi
+
+.PHONY: verify-packages
+verify-packages: package $(BIN)/crossplane-cli ## Prove that the official Crossplane command accepts the packages.
+	$(call say,Checking the packages with the official Crossplane command)
+	@hack/verify-packages.sh $(BIN)/crossplane-cli $(OUT)/packages
+
+##@ Tools
+
+.PHONY: binaries
+binaries: $(BIN)/.controlplane $(BIN)/.kwok ## Build control planes, Crossplane core and kubectl from pinned modules.
+
+CONTROLPLANE_FLAGS := -s -w \
+	-X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
+	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35 \
+	-X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=$(CROSSPLANE_VERSION)
+
+# One binary after another, so that a long build shows where it is.
+$(BIN)/.controlplane: tools/controlplane/go.mod tools/controlplane/go.sum | $(BIN)
+	$(call say,Building control planes: about eight minutes the first time)
+	@cd tools/controlplane && for p in go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kube-apiserver \
+		k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler \
+		k8s.io/kubernetes/cmd/kubectl github.com/crossplane/crossplane/v2/cmd/crossplane; do \
+		n=$$(basename $$p); [ $$n = v3 ] && n=etcd; s=$$SECONDS; \
+		go build -ldflags "$(CONTROLPLANE_FLAGS)" -o $(BIN)/$$n.new $$p && mv $(BIN)/$$n.new $(BIN)/$$n || exit 1; \
+		printf '    %-26s %4d s\n' $$n $$((SECONDS - s)); done
+	@touch $@
+
+$(BIN)/.kwok: tools/kwok/go.mod tools/kwok/go.sum | $(BIN)
+	$(call say,Building kwok: about two minutes the first time)
+	@cd tools/kwok && go build -ldflags "-s -w" -o $(BIN)/kwok sigs.k8s.io/kwok/cmd/kwok
+	@touch $@
+
+$(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
+	$(call say,Building the linter: about four minutes the first time)
+	@cd tools/lint && go build -ldflags "-s -w" -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/controller-gen: tools/lint/go.mod tools/lint/go.sum | $(BIN)
+	@cd tools/lint && go build -ldflags "-s -w" -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(BIN)/crossplane-cli: tools/crossplane-cli/go.mod tools/crossplane-cli/go.sum | $(BIN)
+	$(call say,Building the official Crossplane command: about five minutes the first time)
+	@cd tools/crossplane-cli && go build -ldflags "-s -w" -o $@ github.com/crossplane/cli/v2/cmd/crossplane
+
+$(BIN):
+	@mkdir -p $@
+
+.PHONY: clean
+clean: demo-down ## Stop the demo and remove everything that was built.
+	@rm -rf $(OUT)
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
