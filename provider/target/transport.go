@@ -1,0 +1,95 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/rest"
+)
+
+// Every call to a cluster ends within callTimeout, and sooner where there is nobody to
+// connect to. A controller must not be held up by a cluster that is dead.
+const (
+	callTimeout = 10 * time.Second
+	dialTimeout = 5 * time.Second
+)
+
+// newTransport returns the transport for a cluster, which all its clients share. It
+// knows the cluster's certificates and client certificate, but no other credentials.
+func newTransport(cfg *rest.Config) (*http.Transport, error) {
+	tlsConfig, err := rest.TLSConfigFor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return utilnet.SetTransportDefaults(&http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		TLSClientConfig:     tlsConfig,
+		MaxIdleConnsPerHost: 8,
+		IdleConnTimeout:     90 * time.Second,
+	}), nil
+}
+
+// A bounded transport ends calls that take too long and says of those that failed
+// which cluster did not answer. http.Client's own timeout would turn the error into text.
+type bounded struct {
+	cluster types.NamespacedName
+	next    http.RoundTripper
+	timeout time.Duration
+}
+
+// RoundTrip sends a request.
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), b.timeout, errTimeout)
+	rsp, err := b.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		err = b.explain(r.Context(), ctx, err)
+		cancel()
+		return nil, err
+	}
+	rsp.Body = &body{ReadCloser: rsp.Body, close: cancel, explain: func(err error) error { return b.explain(r.Context(), ctx, err) }}
+	return rsp, nil
+}
+
+var errTimeout = errors.New("it did not answer in time")
+
+// explain why a call failed. Where its caller gave up, that is not the cluster's fault.
+func (b *bounded) explain(caller, call context.Context, err error) error {
+	if errors.Is(caller.Err(), context.Canceled) {
+		return err
+	}
+	if context.Cause(call) != nil {
+		err = errTimeout
+	}
+	return &UnreachableError{Cluster: b.cluster, Err: err}
+}
+
+// A body explains why reading it failed.
+type body struct {
+	io.ReadCloser
+
+	close   context.CancelFunc
+	explain func(error) error
+}
+
+// Read part of the body.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = b.explain(err)
+	}
+	return n, err
+}
+
+// Close the body.
+func (b *body) Close() error {
+	defer b.close()
+	return b.ReadCloser.Close()
+}
