@@ -19,6 +19,11 @@ const (
 	// LabelRollout is the name of the Rollout that made a Release.
 	LabelRollout = "mainstay.dev/rollout"
 
+	// AnnotationRelease marks an object on a cluster with the Release that owns it,
+	// as namespace/name on the hub. Nothing is taken over or removed that carries
+	// another's mark.
+	AnnotationRelease = "mainstay.dev/release"
+
 	// ClusterLabelRegion is the cluster label that a cluster's region becomes.
 	ClusterLabelRegion = "region"
 
