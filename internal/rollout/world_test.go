@@ -1,0 +1,165 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/names"
+	"github.com/mainstay-dev/mainstay/internal/placement"
+)
+
+// A world plays everybody whom a Rollout depends on: clusters, Releases'
+// controllers, the function that renders Bundles, and people who change their minds.
+type world struct {
+	spec     Spec
+	targets  map[string]placement.Target
+	clusters map[v1alpha1.ClusterReference]ClusterState
+	releases map[string]*Release
+	bundles  map[string]bool
+	blocked  string
+	// broken clusters fail whatever is put on them, bad Bundles fail everywhere.
+	broken map[v1alpha1.ClusterReference]bool
+	bad    map[string]bool
+}
+
+func newWorld(strategy v1alpha1.RolloutStrategy) *world {
+	return &world{
+		spec: Spec{RolloutParameters: v1alpha1.RolloutParameters{
+			Application: "shop",
+			Strategy:    strategy,
+			Variants:    []v1alpha1.Variant{{Bundle: "shop.1"}},
+		}},
+		targets:  map[string]placement.Target{},
+		clusters: map[v1alpha1.ClusterReference]ClusterState{},
+		releases: map[string]*Release{},
+		bundles:  map[string]bool{"shop.1": true},
+		broken:   map[v1alpha1.ClusterReference]bool{},
+		bad:      map[string]bool{},
+	}
+}
+
+func reference(name string) v1alpha1.ClusterReference {
+	return v1alpha1.ClusterReference{Namespace: "platform", Name: "prod." + name}
+}
+
+func (w *world) join(names ...string) {
+	for _, n := range names {
+		w.targets[n] = placement.Target{Cluster: reference(n), Fleet: "prod", Name: n, Namespace: "team-a"}
+		w.clusters[reference(n)] = ClusterReady
+	}
+}
+
+func (w *world) release(name string) *Release {
+	return w.releases[names.Release("shop", "platform", "prod."+name)]
+}
+
+func (w *world) want(bundle string, exists bool) {
+	w.spec.Variants = []v1alpha1.Variant{{Bundle: bundle}}
+	w.bundles[bundle] = exists
+}
+
+// observe the world, in any order.
+func (w *world) observe(rnd *rand.Rand) Observed {
+	o := Observed{Clusters: w.clusters, Bundles: w.bundles, Blocked: w.blocked, Taken: map[string]bool{}}
+	for _, t := range w.targets {
+		if s := w.clusters[t.Cluster]; w.blocked == "" && (s == ClusterReady || s == ClusterNotReady) {
+			o.Targets = append(o.Targets, t)
+		}
+	}
+	for _, r := range w.releases {
+		o.Releases = append(o.Releases, *r)
+	}
+	slices.SortFunc(o.Targets, func(a, b placement.Target) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(o.Releases, func(a, b Release) int { return cmp.Compare(a.Name, b.Name) })
+	if rnd != nil {
+		rnd.Shuffle(len(o.Targets), func(i, j int) { o.Targets[i], o.Targets[j] = o.Targets[j], o.Targets[i] })
+		rnd.Shuffle(len(o.Releases), func(i, j int) { o.Releases[i], o.Releases[j] = o.Releases[j], o.Releases[i] })
+	}
+	return o
+}
+
+// obey a decision.
+func (w *world) obey(d Decision) {
+	for _, p := range d.Create {
+		w.releases[p.Name] = &Release{Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown}
+	}
+	for _, p := range d.Update {
+		r := w.releases[p.Name]
+		r.Wanted, r.Failed, r.Failure, r.Health = p.Payload, false, "", v1alpha1.Unknown
+	}
+	for _, name := range d.Delete {
+		r := w.releases[name]
+		r.Deleting, r.Failed, r.Failure = true, false, ""
+	}
+}
+
+// turn one Release: its controller gets to it.
+func (w *world) turn(r *Release) {
+	state := w.clusters[r.Cluster]
+	switch {
+	case r.Deleting && (state == ClusterReady || state == ClusterDeleting || state == ClusterGone || state == ClusterUnknown):
+		delete(w.releases, r.Name)
+	case state != ClusterReady:
+		r.Failed, r.Failure = true, "cluster is unreachable"
+	case w.broken[r.Cluster] || w.bad[r.Wanted.Bundle]:
+		r.Applied, r.Failed, r.Health, r.Message = r.Wanted, false, v1alpha1.Degraded, "Deployment web: 0 of 1 replicas available"
+		r.Components = []v1alpha1.ComponentHealth{{Name: "web", Health: v1alpha1.Degraded, Message: r.Message}}
+	case r.Applied != r.Wanted:
+		r.Applied, r.Failed, r.Failure, r.Health, r.Message = r.Wanted, false, "", v1alpha1.Progressing, "Deployment web: 0 of 1 replicas available"
+		r.Components = []v1alpha1.ComponentHealth{{Name: "web", Health: v1alpha1.Progressing, Message: r.Message}}
+	default:
+		r.Failed, r.Failure, r.Health, r.Message = false, "", v1alpha1.Healthy, ""
+		r.Components = []v1alpha1.ComponentHealth{{Name: "web", Health: v1alpha1.Healthy}}
+	}
+}
+
+// turnAll Releases once.
+func (w *world) turnAll() {
+	for _, name := range w.releaseNames() {
+		w.turn(w.releases[name])
+	}
+}
+
+func (w *world) releaseNames() []string {
+	out := make([]string, 0, len(w.releases))
+	for n := range w.releases {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// transcript of a decision, in prose.
+func transcript(d Decision) string {
+	var lines []string
+	list := func(verb string, placed []Placed) {
+		for _, p := range placed {
+			at := p.Target.Label()
+			if len(p.Target.Overrides) > 0 {
+				at += " (" + strings.Join(p.Target.Overrides, ", ") + ")"
+			}
+			lines = append(lines, fmt.Sprintf("  %s %s: %s in namespace %s", verb, at, p.Payload.Bundle, p.Payload.Namespace))
+		}
+	}
+	for _, name := range d.Delete {
+		lines = append(lines, "  remove "+name)
+	}
+	list("create", d.Create)
+	list("update", d.Update)
+	for _, v := range d.Status.Variants {
+		if len(v.Overrides) > 0 {
+			lines = append(lines, fmt.Sprintf("  needs a variant with %s for %d", strings.Join(v.Overrides, "+"), v.Clusters))
+		}
+	}
+	return strings.Join(append(lines, "  says: "+d.Status.Message), "\n") + "\n"
+}
+
+func number(n int) *intstr.IntOrString { v := intstr.FromInt32(int32(n)); return &v }
+
+func percent(s string) *intstr.IntOrString { v := intstr.FromString(s); return &v }
