@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A block of a page is a fenced piece of it: commands to run, or a file to write.
+type block struct {
+	language, file, text string
+}
+
+var fence = regexp.MustCompile("(?ms)^```(\\w+)([^\n]*)\n(.*?)^```$")
+
+func blocksOf(page string) []block {
+	out := []block{}
+	for _, m := range fence.FindAllStringSubmatch(page, -1) {
+		b := block{language: m[1], text: m[3]}
+		if _, file, ok := strings.Cut(m[2], "file="); ok {
+			b.file = strings.TrimSpace(file)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// elsewhere are the commands that are proven by what runs this suite, and would
+// start it again.
+var elsewhere = map[string]string{
+	"make demo": "TestMain starts the demo with the command behind it",
+	"make test": "this suite is a part of it",
+}
+
+// Every command in a page runs, in order, as a reader would type it, and every
+// manifest is applied as it stands.
+func TestPages(t *testing.T) {
+	pages := []string{"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/troubleshooting.md"}
+	for _, page := range pages {
+		t.Run(page, func(t *testing.T) {
+			runPage(t, page, map[string]string{"_output/demo/kubeconfig": relative(t, hub.kubeconfig)})
+		})
+	}
+}
+
+func relative(t *testing.T, path string) string {
+	t.Helper()
+	rel, err := filepath.Rel(root, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rel
+}
+
+// runPage runs a page's blocks in one shell. Replacements stand for what only the
+// reader knows.
+func runPage(t *testing.T, page string, replace map[string]string) {
+	t.Helper()
+	script := &strings.Builder{}
+	script.WriteString("set -euo pipefail\nmainstay() { command mainstay \"$@\" --state " + state + "; }\n")
+	dir := t.TempDir()
+	for _, b := range blocksOf(readFile(t, filepath.Join(root, page))) {
+		switch {
+		case b.language == "yaml" && b.file != "":
+			script.WriteString("cat > " + b.file + " <<'END_OF_FILE'\n" + b.text + "END_OF_FILE\n")
+		case b.language == "sh":
+			for line := range strings.SplitSeq(b.text, "\n") {
+				command, _, _ := strings.Cut(line, " #")
+				if _, ok := elsewhere[strings.TrimSpace(command)]; !ok {
+					script.WriteString(line + "\n")
+				}
+			}
+		}
+	}
+	text := script.String()
+	for from, to := range replace {
+		text = strings.ReplaceAll(text, from, to)
+	}
+	text = strings.ReplaceAll(text, "$PWD", root)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-x", "-c", text)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+hub.kubeconfig, "PATH="+binaries+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("cannot follow %s: %v\n%s", page, err, out)
+	}
+	if len(blocksOf(readFile(t, filepath.Join(root, page)))) == 0 {
+		t.Errorf("%s has no block to run", page)
+	}
+}
+
