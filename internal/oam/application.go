@@ -1,0 +1,162 @@
+package oam
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/bundle"
+)
+
+// An Application is one that was found to be right.
+type Application struct {
+	name       string
+	components []component
+	overrides  []override
+	placement  mv1alpha1.Placement
+
+	// bundles that are rendered already, by their overrides.
+	bundles map[string]*mv1alpha1.Bundle
+}
+
+// Compile checks an application. Where something is wrong with it, the error is an
+// InvalidError with all that is.
+func Compile(name string, spec *v1alpha1.ProductApplicationSpec) (*Application, error) {
+	ps := &problems{}
+	a := &Application{name: name, bundles: map[string]*mv1alpha1.Bundle{}}
+	checkApplicationName(name, ps)
+	if isSet(spec.Workflow) {
+		ps.addf(path{"spec", "workflow"}, "is not supported yet: remove it; every topology policy is deployed with every override policy")
+	}
+	a.components = readComponents(spec.Components, ps)
+	checkGraph(a.components, ps)
+	a.readPolicies(spec.Policies, ps)
+	for _, overrides := range a.samples() {
+		a.render(overrides, ps)
+	}
+	if err := ps.err(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func checkApplicationName(name string, ps *problems) {
+	at := path{"metadata", "name"}
+	switch {
+	case len(name) > v1alpha1.MaxApplicationNameLength:
+		ps.addf(at, "%q has %d characters: an application name has at most %d", name, len(name), v1alpha1.MaxApplicationNameLength)
+	case len(validation.IsDNS1123Label(name)) > 0:
+		ps.addf(at, "%q must be a DNS label: lower-case letters, digits and '-', without dots", name)
+	}
+}
+
+// Placement says where the application runs, and where which overrides apply.
+func (a *Application) Placement() mv1alpha1.Placement { return *a.placement.DeepCopy() }
+
+// Variants returns the combinations of overrides that bundles are wanted for: the
+// one for clusters that no scoped override applies to, which comes first, and those
+// that clusters were found to need. What was found for an earlier specification
+// counts as far as it still makes sense.
+func (a *Application) Variants(needs []mv1alpha1.VariantNeed) [][]string {
+	out := [][]string{a.combination(nil)}
+	seen := map[string]bool{key(out[0]): true}
+	for _, n := range needs {
+		c := a.combination(n.Overrides)
+		if !seen[key(c)] {
+			seen[key(c)] = true
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out[1:], slices.Compare)
+	return out
+}
+
+// Bundle returns the bundle for a combination of overrides. Where they do not fit
+// together the error is an InvalidError.
+func (a *Application) Bundle(overrides []string) (*mv1alpha1.Bundle, error) {
+	if b, ok := a.bundles[key(overrides)]; ok {
+		return b.DeepCopy(), nil
+	}
+	ps := &problems{}
+	b := a.render(overrides, ps)
+	if err := ps.err(); err != nil {
+		return nil, err
+	}
+	return b.DeepCopy(), nil
+}
+
+// samples returns the combinations of overrides that are tried before it is known
+// which of them clusters need: none that is scoped, each alone, and all together.
+func (a *Application) samples() [][]string {
+	out := [][]string{a.combination(nil)}
+	var scoped []string
+	for _, o := range a.overrides {
+		if o.scoped {
+			scoped = append(scoped, o.name)
+			out = append(out, a.combination([]string{o.name}))
+		}
+	}
+	if len(scoped) > 1 {
+		out = append(out, a.combination(scoped))
+	}
+	return out
+}
+
+// combination returns, in the order of the policies, the overrides that are named
+// and those that apply everywhere.
+func (a *Application) combination(names []string) []string {
+	out := []string{}
+	for _, o := range a.overrides {
+		if !o.scoped || slices.Contains(names, o.name) {
+			out = append(out, o.name)
+		}
+	}
+	return out
+}
+
+func key(overrides []string) string { return strings.Join(overrides, " ") }
+
+// render renders a bundle and remembers it. Where there are problems it returns
+// nothing.
+func (a *Application) render(overrides []string, ps *problems) *mv1alpha1.Bundle {
+	components := a.components
+	for i := range a.overrides {
+		if slices.Contains(overrides, a.overrides[i].name) {
+			components = a.overrides[i].apply(components, ps)
+		}
+	}
+	content := a.content(components, overrides, ps)
+	if len(ps.list) > 0 {
+		return nil
+	}
+	b, err := bundle.New(a.name, content)
+	if err != nil {
+		at := path{"spec", "components"}
+		var large *bundle.TooLargeError
+		if errors.As(err, &large) {
+			i := slices.IndexFunc(components, func(c component) bool { return c.name == large.Component })
+			at = components[max(i, 0)].at
+		}
+		ps.addf(at, "%v", err)
+		return nil
+	}
+	a.bundles[key(overrides)] = b
+	return b
+}
+
+// suffix says which overrides a problem shows up with, where it does so only with
+// overrides.
+func suffix(c *component, s source, overrides []string) string {
+	switch {
+	case s.policy != "":
+		return fmt.Sprintf(" (override %q, component %q)", s.policy, c.name)
+	case len(overrides) > 0:
+		return fmt.Sprintf(" (with override %s)", enumerate(overrides))
+	}
+	return ""
+}

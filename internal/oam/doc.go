@@ -1,0 +1,30 @@
+// Package oam turns the specification of an application into the objects that one
+// variant of it puts on a cluster. Compile checks everything that can be checked
+// without a cluster; what is compiled can be rendered for any combination of
+// override policies, each of which yields one bundle.Content.
+//
+// A component type is data plus a function: the schema of its parameters
+// (schema/components.yaml) and a template in Go. Names, meanings and defaults are
+// those of KubeVela's built-in definitions, so that its applications can be pasted.
+// Policies are resolved only as far as they decide what is rendered; which clusters
+// they select is for whoever knows the clusters.
+//
+// Invariants: the same input gives the same output byte for byte; nothing that a
+// user writes is ignored (what is not supported is refused by its name); every
+// problem is found by Compile, whichever variants clusters turn out to need; every
+// problem names the field as the user wrote it.
+//
+// Where this differs from KubeVela:
+//   - a name pattern of an override must match the whole name, not a part of it;
+//   - an override that replaces a component by one of another type keeps its dependsOn;
+//   - where the selector of an override leaves a component out, what depends on it
+//     waits for what that component would have waited for;
+//   - in properties that an override merges, null removes a property, and an empty list
+//     takes the place of a full one;
+//   - a task's Job is named <component>-<digest>, because a Job cannot change: a task
+//     runs again whenever its properties change;
+//   - where a property could only be ignored (nodePort without its Service, volumes
+//     beside volumeMounts) it is refused.
+//
+// Deliberately absent: traits, workflows, inputs and outputs, expressions, clients.
+package oam

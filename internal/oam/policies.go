@@ -1,0 +1,166 @@
+package oam
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+)
+
+// Policy types.
+const (
+	PolicyTopology = "topology"
+	PolicyOverride = "override"
+)
+
+// readPolicies reads and checks policies. Whether overrides fit the components is
+// checked when they are applied.
+func (a *Application) readPolicies(in []v1alpha1.Policy, ps *problems) {
+	first := map[string]int{}
+	for i := range in {
+		at := path{"spec", "policies", i}
+		name := in[i].Name
+		if j, ok := first[name]; ok {
+			ps.addf(at.field("name"), "policy name %q is already taken by spec.policies[%d]: names must be unique", name, j)
+			continue
+		}
+		first[name] = i
+		if len(validation.IsDNS1123Label(name)) > 0 {
+			ps.addf(at.field("name"), "policy name %q must be a DNS label of at most 63 characters", name)
+		}
+		a.readPolicy(&in[i], at, ps)
+	}
+}
+
+func (a *Application) readPolicy(p *v1alpha1.Policy, at path, ps *problems) {
+	schemas, err := policyTypeSchemas()
+	if err != nil {
+		ps.addf(at, "%v", err)
+		return
+	}
+	types := slices.Sorted(maps.Keys(schemas))
+	s, ok := schemas[p.Type]
+	if !ok {
+		ps.addf(at.field("type"), "policy type %q is not supported yet: there are %s%s", p.Type, enumerate(types), didYouMean(p.Type, types))
+		return
+	}
+	propertiesAt := at.field("properties")
+	properties, fs := s.complete(readProperties(p.Properties, propertiesAt, ps))
+	for _, f := range fs {
+		if p.Type == PolicyTopology && f.path.String() == "clusterSelector" {
+			f.message = "is deprecated and not supported: rename it to clusterLabelSelector"
+		}
+		ps.addf(propertiesAt.join(f.path), "%s", f.message)
+	}
+	if len(fs) > 0 {
+		return
+	}
+	if p.Type == PolicyTopology {
+		a.readTopology(p.Name, properties, propertiesAt, ps)
+		return
+	}
+	a.readOverride(p.Name, properties, propertiesAt, ps)
+}
+
+func (a *Application) readTopology(name string, properties map[string]any, at path, ps *problems) {
+	t := mv1alpha1.Topology{}
+	if err := fromMap(properties, &t); err != nil {
+		ps.addf(at, "cannot be read: %v", err)
+		return
+	}
+	t.Name = name
+	checkClusters(t.Clusters, at, ps)
+	checkSelector(t.ClusterLabelSelector, at, ps)
+	if t.Namespace != "" && len(validation.IsDNS1123Label(t.Namespace)) > 0 {
+		ps.addf(at.field("namespace"), "must be a DNS label, got %s", describe(t.Namespace))
+	}
+	a.placement.Topologies = append(a.placement.Topologies, t)
+}
+
+// An override changes components.
+type override struct {
+	name     string
+	at       path
+	patches  []patch
+	selector []string
+	// scoped is true where the override applies to some clusters only.
+	scoped bool
+}
+
+// A patch changes the components that match it.
+type patch struct {
+	at         path
+	Name       string           `json:"name"`
+	Type       string           `json:"type"`
+	Properties map[string]any   `json:"properties"`
+	Traits     []map[string]any `json:"traits"`
+}
+
+func (a *Application) readOverride(name string, properties map[string]any, at path, ps *problems) {
+	scope := mv1alpha1.OverrideScope{}
+	o := struct {
+		Components []patch  `json:"components"`
+		Selector   []string `json:"selector"`
+	}{}
+	for _, into := range []any{&scope, &o} {
+		if err := fromMap(properties, into); err != nil {
+			ps.addf(at, "cannot be read: %v", err)
+			return
+		}
+	}
+	scope.Name = name
+	checkClusters(scope.Clusters, at, ps)
+	checkSelector(scope.ClusterLabelSelector, at, ps)
+	for i := range o.Components {
+		p := &o.Components[i]
+		p.at = at.field("components").index(i)
+		if list, ok := lookup(properties, path{"components", i, "properties"}); ok == 3 {
+			p.Properties, _ = list.(map[string]any)
+		}
+		for j, t := range p.Traits {
+			ps.addf(p.at.field("traits").index(j), "trait type %q is not supported yet: remove it", fmt.Sprint(t["type"]))
+		}
+		if p.Type != "" {
+			checkComponentType(p.Type, p.at.field("type"), ps)
+		}
+	}
+	a.overrides = append(a.overrides, override{
+		name: name, at: at, patches: o.Components, selector: o.Selector,
+		scoped: len(scope.Clusters) > 0 || len(scope.ClusterLabelSelector) > 0,
+	})
+	a.placement.Overrides = append(a.placement.Overrides, scope)
+}
+
+// clusterName is <cluster> or <fleet>.<cluster>.
+var clusterName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)?$`)
+
+func checkClusters(names []string, at path, ps *problems) {
+	known := map[string]bool{}
+	for i, n := range names {
+		at := at.field("clusters").index(i)
+		switch {
+		case !clusterName.MatchString(n):
+			ps.addf(at, "must be the name of a cluster, <cluster> or <fleet>.<cluster>, got %s", describe(n))
+		case known[n]:
+			ps.addf(at, "lists cluster %q twice", n)
+		}
+		known[n] = true
+	}
+}
+
+func checkSelector(labels map[string]string, at path, ps *problems) {
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		at := at.field("clusterLabelSelector", k)
+		if len(validation.IsQualifiedName(k)) > 0 {
+			ps.addf(at, "is not a valid label key")
+		}
+		if len(validation.IsValidLabelValue(labels[k])) > 0 {
+			ps.addf(at, "must be the value of a label, got %s", describe(labels[k]))
+		}
+	}
+}
