@@ -68,7 +68,17 @@ func (b *bounded) explain(caller, call context.Context, err error) error {
 	if context.Cause(call) != nil {
 		err = errTimeout
 	}
-	return &UnreachableError{Cluster: b.cluster, Err: err}
+	return &UnreachableError{Cluster: b.cluster, Err: lasting(err)}
+}
+
+// lasting returns the part of an error that is the same at the next try. Addresses
+// have ports that are not, and an error that is shown as status must not change it.
+func lasting(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Err
+	}
+	return err
 }
 
 // A body explains why reading it failed.

@@ -1,0 +1,43 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
+	"github.com/mainstay-dev/mainstay/provider/controller/steady"
+)
+
+// A publisher writes connection details to the Secret that a Cluster names.
+type publisher interface {
+	PublishConnection(ctx context.Context, o resource.LocalConnectionSecretOwner, c managed.ConnectionDetails) (bool, error)
+}
+
+// A connector finds out who a Cluster is to be asked from.
+type connector struct {
+	hub      client.Reader
+	usage    resource.ModernTracker
+	resolver *providerconfig.Resolver
+	targets  Opener
+	secrets  publisher
+}
+
+// Connect to the backend of a Cluster.
+func (c *connector) Connect(ctx context.Context, cr *v1alpha1.Cluster) (managed.TypedExternalClient[*v1alpha1.Cluster], error) {
+	if !steady.DeletedInForeground(cr) {
+		if err := c.usage.Track(ctx, cr); err != nil {
+			return nil, fmt.Errorf("cannot track use of the provider configuration: %w", err)
+		}
+	}
+	found, err := c.resolver.Resolve(ctx, cr)
+	if err != nil {
+		return nil, err
+	}
+	return &external{hub: c.hub, backend: found.Backend, asked: found.Cluster, targets: c.targets, secrets: c.secrets}, nil
+}
