@@ -13,7 +13,6 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,16 +54,6 @@ type Deps struct {
 type Opener interface {
 	// Open a cluster with a kubeconfig, as its administrator.
 	Open(cr *v1alpha1.Cluster, kubeconfig []byte) (target.Target, error)
-}
-
-// SetupGated adds the controller once the definitions it needs are there.
-func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps) error {
-	o.Gate.Register(func() {
-		if err := Setup(mgr, o, d); err != nil {
-			o.Logger.Info("Cannot set up controller", "kind", v1alpha1.ClusterGVK.String(), "error", err)
-		}
-	}, append([]schema.GroupVersionKind{v1alpha1.ClusterGVK, v1alpha1.ReleaseGVK}, providerconfig.Kinds()...)...)
-	return nil
 }
 
 // Setup adds the controller.

@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -45,16 +44,6 @@ type Deps struct {
 	Backends providerconfig.Backends
 	// Jitter of polls.
 	Jitter steady.Jitter
-}
-
-// SetupGated adds the controller once the definitions it needs are there.
-func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps) error {
-	o.Gate.Register(func() {
-		if err := Setup(mgr, o, d); err != nil {
-			o.Logger.Info("Cannot set up controller", "kind", v1alpha1.NodePoolGVK.String(), "error", err)
-		}
-	}, append([]schema.GroupVersionKind{v1alpha1.NodePoolGVK, v1alpha1.ClusterGVK}, providerconfig.Kinds()...)...)
-	return nil
 }
 
 // Setup adds the controller.

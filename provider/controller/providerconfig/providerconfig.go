@@ -25,16 +25,6 @@ func Kinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{v1alpha1.ProviderConfigGVK, v1alpha1.ClusterProviderConfigGVK, v1alpha1.ProviderConfigUsageGVK}
 }
 
-// SetupGated adds the controllers of both kinds once their definitions are there.
-func SetupGated(mgr ctrl.Manager, o controller.Options) error {
-	o.Gate.Register(func() {
-		if err := Setup(mgr, o); err != nil {
-			o.Logger.Info("Cannot set up controllers", "kind", v1alpha1.ProviderConfigGVK.String(), "error", err)
-		}
-	}, Kinds()...)
-	return nil
-}
-
 // Setup adds the controllers of both kinds.
 func Setup(mgr ctrl.Manager, o controller.Options) error {
 	if err := add(mgr, o, v1alpha1.ProviderConfigGVK, &v1alpha1.ProviderConfig{}); err != nil {

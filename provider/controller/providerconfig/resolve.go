@@ -3,6 +3,7 @@ package providerconfig
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +19,11 @@ import (
 
 // Backends are what this process can make and reach clusters with.
 type Backends map[v1alpha1.BackendName]backend.Backend
+
+// Names of the backends, sorted.
+func (b Backends) Names() []v1alpha1.BackendName {
+	return slices.Sorted(maps.Keys(b))
+}
 
 // Get a backend by name. The error of one that is not there says how to get it.
 func (b Backends) Get(name v1alpha1.BackendName) (backend.Backend, error) {
