@@ -156,7 +156,7 @@ func suffix(c *component, s source, overrides []string) string {
 	case s.policy != "":
 		return fmt.Sprintf(" (override %q, component %q)", s.policy, c.name)
 	case len(overrides) > 0:
-		return fmt.Sprintf(" (with override %s)", enumerate(overrides))
+		return fmt.Sprintf(" (with override %q)", enumerate(overrides))
 	}
 	return ""
 }

@@ -179,6 +179,16 @@ func TestCompileProperties(t *testing.T) {
 				at + `ports[3].nodePort: needs expose: true and exposeType: NodePort`,
 			},
 		},
+		"Repeated": {
+			reason: "What Kubernetes tells apart by name has a name of its own.",
+			spec: one("webservice", `{image: a, imagePullSecrets: [s, s], hostAliases: [{ip: 10.0.0.1, hostnames: [a]}, {ip: 10.0.0.1, hostnames: [b]}],
+				ports: [{port: 80, expose: true, name: a}, {port: 80, expose: true, name: b, containerPort: 8080}]}`),
+			want: []string{
+				at + `ports[1].port: port 80/TCP is exposed twice`,
+				at + `hostAliases[1].ip: "10.0.0.1" is listed twice: put its names together`,
+				at + `imagePullSecrets[1]: "s" is listed twice`,
+			},
+		},
 		"Volumes": {
 			reason: "Volumes have valid names, one source and a path of their own.",
 			spec: one("worker", `{image: a, volumeMounts: {emptyDir: [{name: A_B, mountPath: /a}, {name: data, mountPath: /b}],

@@ -2,6 +2,7 @@ package oam
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,8 +37,14 @@ func (n *network) check(fs *findings) {
 		fs.addf(path{"addRevisionLabel"}, "is not supported: remove it; which revision runs is in the status of the application")
 	}
 	known := map[string]bool{}
+	exposed := map[string]bool{}
 	for i, p := range n.Ports {
 		at := path{"ports", i}
+		number := fmt.Sprintf("%d/%s", p.Port, p.Protocol)
+		if p.Expose && exposed[number] {
+			fs.addf(at.field("port"), "port %s is exposed twice", number)
+		}
+		exposed[number] = exposed[number] || p.Expose
 		if msgs := validation.IsValidPortName(p.name()); len(msgs) > 0 {
 			fs.addf(at.field("name"), "is not a valid name of a port: %s", strings.Join(msgs, ", "))
 		}
@@ -51,15 +58,18 @@ func (n *network) check(fs *findings) {
 	}
 }
 
-// containerPorts returns the ports of the container. The deprecated single port
-// counts only where there are no others.
+// containerPorts returns the ports of the container, each once. The deprecated
+// single port counts only where there are no others.
 func (n *network) containerPorts() []corev1.ContainerPort {
 	if len(n.Ports) == 0 && n.Port != 0 {
 		return []corev1.ContainerPort{{ContainerPort: n.Port, Protocol: corev1.ProtocolTCP}}
 	}
 	out := make([]corev1.ContainerPort, 0, len(n.Ports))
 	for _, p := range n.Ports {
-		out = append(out, corev1.ContainerPort{Name: p.name(), ContainerPort: p.target(), Protocol: p.Protocol})
+		same := func(c corev1.ContainerPort) bool { return c.ContainerPort == p.target() && c.Protocol == p.Protocol }
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, corev1.ContainerPort{Name: p.name(), ContainerPort: p.target(), Protocol: p.Protocol})
+		}
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func (o *override) patch(p *patch, components []component, ps *problems) []compo
 	case strings.Contains(p.Name, "*"):
 		ps.addf(p.at.field("name"), "%q matches no component of this application", p.Name)
 	case p.Type == "":
-		ps.addf(p.at.field("name"), "%q is no component of this application; to add one, give it a type%s", p.Name, didYouMean(p.Name, names))
+		ps.addf(p.at.field("name"), "%q is no component of this application, and without a type it cannot be added%s", p.Name, didYouMean(p.Name, names))
 	default:
 		checkComponentName(p.Name, p.at.field("name"), ps)
 		components = append(components, component{

@@ -14,6 +14,7 @@ import (
 func (c *container) pod(in instance, ports []corev1.ContainerPort, fs *findings) corev1.PodTemplateSpec {
 	c.checkMetadata(fs)
 	c.checkEnv(fs)
+	c.checkRepeated(fs)
 	checkProbe(c.LivenessProbe, "livenessProbe", fs)
 	checkProbe(c.ReadinessProbe, "readinessProbe", fs)
 	volumes, mounts := c.volumes(fs)
@@ -140,6 +141,24 @@ func (c *container) checkEnv(fs *findings) {
 		if sources != 1 {
 			fs.addf(at.field("valueFrom"), "must have exactly one of secretKeyRef, configMapKeyRef and fieldRef")
 		}
+	}
+}
+
+// checkRepeated finds entries that would be one: Kubernetes tells them apart by name.
+func (c *container) checkRepeated(fs *findings) {
+	known := map[string]bool{}
+	for i, a := range c.HostAliases {
+		if known[a.IP] {
+			fs.addf(path{"hostAliases", i, "ip"}, "%q is listed twice: put its names together", a.IP)
+		}
+		known[a.IP] = true
+	}
+	known = map[string]bool{}
+	for i, s := range c.ImagePullSecrets {
+		if known[s] {
+			fs.addf(path{"imagePullSecrets", i}, "%q is listed twice", s)
+		}
+		known[s] = true
 	}
 }
 

@@ -50,7 +50,8 @@ func (a *Application) readPolicy(p *v1alpha1.Policy, at path, ps *problems) {
 		return
 	}
 	propertiesAt := at.field("properties")
-	properties, fs := s.complete(readProperties(p.Properties, propertiesAt, ps))
+	written := readProperties(p.Properties, propertiesAt, ps)
+	properties, fs := s.complete(written)
 	for _, f := range fs {
 		if p.Type == PolicyTopology && f.path.String() == "clusterSelector" {
 			f.message = "is deprecated and not supported: rename it to clusterLabelSelector"
@@ -64,7 +65,7 @@ func (a *Application) readPolicy(p *v1alpha1.Policy, at path, ps *problems) {
 		a.readTopology(p.Name, properties, propertiesAt, ps)
 		return
 	}
-	a.readOverride(p.Name, properties, propertiesAt, ps)
+	a.readOverride(p.Name, properties, written, propertiesAt, ps)
 }
 
 func (a *Application) readTopology(name string, properties map[string]any, at path, ps *problems) {
@@ -101,7 +102,9 @@ type patch struct {
 	Traits     []map[string]any `json:"traits"`
 }
 
-func (a *Application) readOverride(name string, properties map[string]any, at path, ps *problems) {
+// readOverride reads an override. What it changes is taken as it was written, where a
+// null means that a property is removed.
+func (a *Application) readOverride(name string, properties, written map[string]any, at path, ps *problems) {
 	scope := mv1alpha1.OverrideScope{}
 	o := struct {
 		Components []patch  `json:"components"`
@@ -119,8 +122,9 @@ func (a *Application) readOverride(name string, properties map[string]any, at pa
 	for i := range o.Components {
 		p := &o.Components[i]
 		p.at = at.field("components").index(i)
-		if list, ok := lookup(properties, path{"components", i, "properties"}); ok == 3 {
-			p.Properties, _ = list.(map[string]any)
+		changes, _ := lookup(written, path{"components", i})
+		if m, ok := changes.(map[string]any); ok {
+			p.Properties, _ = m["properties"].(map[string]any)
 		}
 		for j, t := range p.Traits {
 			ps.addf(p.at.field("traits").index(j), "trait type %q is not supported yet: remove it", fmt.Sprint(t["type"]))

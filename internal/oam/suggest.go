@@ -2,6 +2,7 @@ package oam
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -22,29 +23,33 @@ func didYouMean(written string, candidates []string) string {
 	return fmt.Sprintf(": did you mean %q?", best)
 }
 
-// editDistance returns the number of characters to insert, delete or replace to
-// make one string of the other.
+// editDistance returns the number of characters to insert, delete, replace or swap
+// with their neighbour to make one string of the other.
 func editDistance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
-		return 64
+		return math.MaxInt
 	}
-	previous := make([]int, len(b)+1)
-	for j := range previous {
-		previous[j] = j
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
 	}
-	for i := range len(a) {
-		current := make([]int, len(b)+1)
-		current[0] = i + 1
-		for j := range len(b) {
+	for j := range d[0] {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
 			cost := 1
-			if a[i] == b[j] {
+			if a[i-1] == b[j-1] {
 				cost = 0
 			}
-			current[j+1] = min(previous[j]+cost, previous[j+1]+1, current[j]+1)
+			d[i][j] = min(d[i-1][j-1]+cost, d[i-1][j]+1, d[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
 		}
-		previous = current
 	}
-	return previous[len(b)]
+	return d[len(a)][len(b)]
 }
 
 // enumerate returns names as a sentence has them: a, b and c.
