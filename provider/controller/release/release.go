@@ -1,0 +1,172 @@
+// Package release brings one application to one cluster and keeps it there.
+//
+// A Release acts on its cluster as its tenant, and the cluster's own authorizer
+// decides. Whether the tenant may be there at all is asked anew every time: where it
+// may not any more, nothing is written, and what runs is left as it is until the
+// Release goes. A Release is observed with reads only. It is taken to "exist" from the
+// beginning, since server-side apply makes creating and updating the same thing.
+//
+// Invariants: whatever is on a cluster is in the inventory first. Nothing is taken
+// over, changed or removed that carries another Release's mark. What is there is
+// touched only once everything that the change needs is there too.
+//
+// Deliberately absent: when to change. Rollouts decide that.
+package release
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/ratelimiter"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/provider/controller/steady"
+	"github.com/mainstay-dev/mainstay/provider/target"
+)
+
+const controllerName = "managed/release." + "m.mainstay.dev"
+
+// Indexes of Releases.
+const (
+	indexCluster = "release.cluster"
+	indexBundle  = "release.bundle"
+)
+
+// timeout of one reconcile. Calls to a cluster have bounds of their own.
+const timeout = 2 * time.Minute
+
+// Kinds whose definitions must be there before any Release can be reconciled.
+func Kinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}
+}
+
+// SetupGated adds the controller of Releases once the definitions it needs are there.
+func SetupGated(mgr ctrl.Manager, o controller.Options, targets target.Connector, jitter steady.Jitter) error {
+	o.Gate.Register(func() {
+		if err := Setup(mgr, o, targets, jitter); err != nil {
+			o.Logger.Info("Cannot set up controller", "kind", v1alpha1.ReleaseGVK.String(), "error", err)
+		}
+	}, Kinds()...)
+	return nil
+}
+
+// Setup adds the controller of Releases to a manager.
+func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jitter steady.Jitter) error {
+	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	c := newConnector(mgr.GetClient(), mgr.GetAPIReader(), targets, clock.RealClock{})
+	r := managed.NewReconciler(mgr, resource.ManagedKind(v1alpha1.ReleaseGVK), append(steady.Options(o, jitter),
+		managed.WithTypedExternalConnector[*v1alpha1.Release](c),
+		managed.WithInitializers(),
+		managed.WithTimeout(timeout),
+		managed.WithPollIntervalHook(poll(clock.RealClock{}, steady.Poll(jitter, rand.Float64))),
+		managed.WithLogger(o.Logger.WithValues("controller", controllerName)),
+		managed.WithRecorder(steady.Recorder{
+			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...), //nolint:staticcheck // The runtime takes no other recorder.
+			Drop:     routine,
+		}),
+	)...)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(controllerName).
+		WithOptions(steady.ForControllerRuntime(o)).
+		For(&v1alpha1.Release{}, builder.WithPredicates(resource.DesiredStateChanged())).
+		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(releasesBy(mgr.GetClient(), indexCluster)), builder.WithPredicates(clusterChanged())).
+		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(releasesBy(mgr.GetClient(), indexBundle)), builder.WithPredicates(bundleAppeared())).
+		Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
+}
+
+// routine is true of events that are not worth an event: a Release is brought up to
+// date in several turns, most of which only look.
+func routine(_ runtime.Object, e event.Event) bool { return e.Reason == "UpdatedExternalResource" }
+
+// addIndexes by which the Releases that a Cluster or a Bundle concerns are found.
+func addIndexes(ctx context.Context, i client.FieldIndexer) error {
+	if err := i.IndexField(ctx, &v1alpha1.Release{}, indexCluster, clusterKeys); err != nil {
+		return fmt.Errorf("cannot index Releases by cluster: %w", err)
+	}
+	if err := i.IndexField(ctx, &v1alpha1.Release{}, indexBundle, bundleKeys); err != nil {
+		return fmt.Errorf("cannot index Releases by bundle: %w", err)
+	}
+	return nil
+}
+
+func clusterKeys(o client.Object) []string {
+	r, ok := o.(*v1alpha1.Release)
+	if !ok {
+		return nil
+	}
+	return []string{types.NamespacedName(r.Spec.ForProvider.ClusterRef).String()}
+}
+
+func bundleKeys(o client.Object) []string {
+	r, ok := o.(*v1alpha1.Release)
+	if !ok {
+		return nil
+	}
+	return []string{types.NamespacedName{Namespace: r.GetNamespace(), Name: r.Spec.ForProvider.Bundle}.String()}
+}
+
+// releasesBy an index of the object's name.
+func releasesBy(c client.Reader, index string) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		l := &v1alpha1.ReleaseList{}
+		if err := c.List(ctx, l, client.MatchingFields{index: client.ObjectKeyFromObject(o).String()}); err != nil {
+			return nil // Each is polled before long.
+		}
+		out := make([]reconcile.Request, 0, len(l.Items))
+		for i := range l.Items {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&l.Items[i])})
+		}
+		return out
+	}
+}
+
+// clusterChanged lets through what makes a difference to Releases.
+func clusterChanged() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*v1alpha1.Cluster)
+			if !ok {
+				return false
+			}
+			after, ok := e.ObjectNew.(*v1alpha1.Cluster)
+			if !ok {
+				return false
+			}
+			return before.GetCondition(xpv2.TypeReady).Status != after.GetCondition(xpv2.TypeReady).Status ||
+				!equality.Semantic.DeepEqual(before.Spec.ForProvider.Tenants, after.Spec.ForProvider.Tenants) ||
+				!slices.Equal(before.Status.AtProvider.Tenants, after.Status.AtProvider.Tenants) ||
+				!before.GetDeletionTimestamp().Equal(after.GetDeletionTimestamp())
+		},
+	}
+}
+
+// bundleAppeared lets through new Bundles. They never change.
+func bundleAppeared() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(ctrlevent.UpdateEvent) bool { return false },
+		DeleteFunc: func(ctrlevent.DeleteEvent) bool { return false },
+	}
+}
