@@ -1,0 +1,202 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
+)
+
+// act on a decision, as far as management policies let it.
+func (r *Reconciler) act(ctx context.Context, ro *v1alpha1.Rollout, policy managed.ManagementPoliciesChecker, d rollout.Decision) error {
+	if policy.ShouldDelete() {
+		for _, name := range d.Delete {
+			if err := r.remove(ctx, ro, name); err != nil {
+				return err
+			}
+		}
+	}
+	if policy.ShouldUpdate() {
+		for _, p := range d.Update {
+			if err := r.update(ctx, ro, p); err != nil {
+				return err
+			}
+		}
+	}
+	if policy.ShouldCreate() {
+		for _, p := range d.Create {
+			if err := r.create(ctx, ro, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) create(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed) error {
+	rel := newRelease(ro, p)
+	if err := r.client.Create(ctx, rel); err != nil {
+		// Where it exists the cache is behind, or it is somebody else's: the next
+		// look will tell.
+		if kerrors.IsAlreadyExists(err) {
+			return nil
+		}
+		return fmt.Errorf("cannot create Release %q: %w", p.Name, err)
+	}
+	r.began("create", ro, start{release: rollout.Release{Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown}})
+	return nil
+}
+
+func (r *Reconciler) update(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed) error {
+	rel, err := r.own(ctx, ro, p.Name)
+	if err != nil || rel == nil {
+		return err
+	}
+	rel.Spec.ForProvider.Bundle, rel.Spec.ForProvider.Namespace = p.Payload.Bundle, p.Payload.Namespace
+	if err := r.client.Update(ctx, rel); err != nil {
+		if kerrors.IsConflict(err) {
+			return err
+		}
+		return fmt.Errorf("cannot update Release %q: %w", p.Name, err)
+	}
+	r.began("update", ro, start{release: seen(rel)})
+	return nil
+}
+
+func (r *Reconciler) remove(ctx context.Context, ro *v1alpha1.Rollout, name string) error {
+	rel, err := r.own(ctx, ro, name)
+	if err != nil || rel == nil {
+		return err
+	}
+	err = r.client.Delete(ctx, rel, client.Preconditions{UID: ptr.To(rel.GetUID())})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot delete Release %q: %w", name, err)
+	}
+	gone := seen(rel)
+	gone.Deleting, gone.Failed, gone.Failure = true, false, ""
+	r.began("delete", ro, start{release: gone})
+	return nil
+}
+
+// own returns a Release that may be changed. It is nil where there is none any more, or
+// where it is not the Rollout's own.
+func (r *Reconciler) own(ctx context.Context, ro *v1alpha1.Rollout, name string) (*v1alpha1.Release, error) {
+	rel := &v1alpha1.Release{}
+	if err := r.client.Get(ctx, types.NamespacedName{Namespace: ro.GetNamespace(), Name: name}, rel); err != nil {
+		if kerrors.IsNotFound(err) {
+			return nil, nil //nolint:nilnil // That there is none is an answer.
+		}
+		return nil, fmt.Errorf("cannot get Release %q: %w", name, err)
+	}
+	if !metav1.IsControlledBy(rel, ro) {
+		return nil, nil //nolint:nilnil // It is none of ours.
+	}
+	return rel, nil
+}
+
+func (r *Reconciler) began(action string, ro *v1alpha1.Rollout, s start) {
+	s.at = r.clock.Now()
+	r.started.note(ro.GetUID(), s)
+	if r.moves != nil {
+		r.moves.WithLabelValues(action).Inc()
+	}
+	r.log.Debug("Started", "action", action, "rollout", client.ObjectKeyFromObject(ro).String(), "release", s.release.Name)
+}
+
+// newRelease for a placed cluster. Its finalizer is there from the beginning, which
+// saves its own controller a write.
+func newRelease(ro *v1alpha1.Rollout, p rollout.Placed) *v1alpha1.Release {
+	rel := &v1alpha1.Release{}
+	rel.SetNamespace(ro.GetNamespace())
+	rel.SetName(p.Name)
+	rel.SetLabels(map[string]string{
+		v1alpha1.LabelRollout:     ro.GetName(),
+		v1alpha1.LabelApplication: ro.Spec.ForProvider.Application,
+		v1alpha1.LabelFleet:       p.Target.Fleet,
+		v1alpha1.LabelCluster:     p.Target.Name,
+	})
+	rel.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(ro, v1alpha1.RolloutGVK)})
+	rel.SetFinalizers([]string{managed.FinalizerName})
+	rel.Spec.ManagementPolicies = xpv2.ManagementPolicies{xpv2.ManagementActionAll}
+	rel.Spec.ForProvider = v1alpha1.ReleaseParameters{
+		ClusterRef:  p.Target.Cluster,
+		Application: ro.Spec.ForProvider.Application,
+		Bundle:      p.Payload.Bundle,
+		Namespace:   p.Payload.Namespace,
+	}
+	return rel
+}
+
+// believeFor is how long what was started is taken to be so although the cache does
+// not show it. Caches are seconds behind at most.
+const believeFor = time.Minute
+
+// started remembers what was started, until the cache shows it.
+type started struct {
+	clock clock.PassiveClock
+
+	mu       sync.Mutex
+	rollouts map[types.UID]map[string]start
+}
+
+// A start is a Release as it was left.
+type start struct {
+	release rollout.Release
+	at      time.Time
+}
+
+func newStarted(c clock.PassiveClock) *started {
+	return &started{clock: c, rollouts: map[types.UID]map[string]start{}}
+}
+
+func (s *started) note(uid types.UID, st start) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rollouts[uid] == nil {
+		s.rollouts[uid] = map[string]start{}
+	}
+	s.rollouts[uid][st.release.Name] = st
+}
+
+func (s *started) forget(uid types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rollouts, uid)
+}
+
+// overlay what the cache shows with what was started since.
+func (s *started) overlay(uid types.UID, cached []rollout.Release) []rollout.Release {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	index := map[string]int{}
+	for i, c := range cached {
+		index[c.Name] = i
+	}
+	for name, st := range s.rollouts[uid] {
+		i, there := index[name]
+		shown := there && cached[i].Wanted == st.release.Wanted && (cached[i].Deleting || !st.release.Deleting)
+		if shown || (!there && st.release.Deleting) || s.clock.Since(st.at) > believeFor {
+			delete(s.rollouts[uid], name)
+			continue
+		}
+		if there {
+			cached[i] = st.release
+			continue
+		}
+		cached = append(cached, st.release)
+	}
+	return cached
+}

@@ -1,0 +1,161 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/placement"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
+	"github.com/mainstay-dev/mainstay/provider/controller/release"
+)
+
+// maxLookups is how many Clusters that the cache does not show are looked up at most.
+// The others stay unknown until it is their turn.
+const maxLookups = 50
+
+// gather all that a decision is made from.
+func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.Observed, error) {
+	o := rollout.Observed{Clusters: map[v1alpha1.ClusterReference]rollout.ClusterState{}}
+
+	own, taken, err := r.releases(ctx, ro)
+	if err != nil {
+		return o, err
+	}
+	o.Taken = taken
+	for _, rel := range own {
+		o.Releases = append(o.Releases, seen(rel))
+	}
+	o.Releases = r.started.overlay(ro.GetUID(), o.Releases)
+
+	// Clusters are a fleet's, and may be in any namespace.
+	clusters := &v1alpha1.ClusterList{}
+	if err := r.client.List(ctx, clusters, client.UnsafeDisableDeepCopy); err != nil {
+		return o, fmt.Errorf("cannot list Clusters: %w", err)
+	}
+	for i := range clusters.Items {
+		c := &clusters.Items[i]
+		o.Clusters[v1alpha1.ClusterReference{Namespace: c.GetNamespace(), Name: c.GetName()}] = stateOf(c)
+	}
+	if err := r.lookUp(ctx, &o); err != nil {
+		return o, err
+	}
+
+	o.Targets, err = placement.Resolve(ro.GetNamespace(), ro.Spec.ForProvider.Placement, clusters.Items)
+	if placement.IsBlocked(err) {
+		o.Blocked = err.Error()
+	}
+	o.Bundles, err = r.bundles(ctx, ro)
+	return o, err
+}
+
+// releases that a Rollout controls, and the names of those in its namespace that it
+// does not.
+func (r *Reconciler) releases(ctx context.Context, ro *v1alpha1.Rollout) ([]*v1alpha1.Release, map[string]bool, error) {
+	l := &v1alpha1.ReleaseList{}
+	if err := r.client.List(ctx, l, client.InNamespace(ro.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("cannot list Releases: %w", err)
+	}
+	var own []*v1alpha1.Release
+	taken := map[string]bool{}
+	for i := range l.Items {
+		if metav1.IsControlledBy(&l.Items[i], ro) {
+			own = append(own, &l.Items[i])
+			continue
+		}
+		taken[l.Items[i].GetName()] = true
+	}
+	return own, taken, nil
+}
+
+// lookUp the Clusters of Releases that are not in the inventory. Only what the API
+// server itself says does not exist counts as gone. To remove a Release of such a
+// Cluster touches nothing anywhere; to keep it would keep it for ever.
+func (r *Reconciler) lookUp(ctx context.Context, o *rollout.Observed) error {
+	lookups := 0
+	for _, rel := range o.Releases {
+		if _, known := o.Clusters[rel.Cluster]; known {
+			continue
+		}
+		if lookups++; lookups > maxLookups {
+			return nil
+		}
+		c := &v1alpha1.Cluster{}
+		err := r.live.Get(ctx, types.NamespacedName(rel.Cluster), c)
+		switch {
+		case release.Absent(err):
+			o.Clusters[rel.Cluster] = rollout.ClusterGone
+		case err != nil:
+			return fmt.Errorf("cannot get Cluster %q: %w", rel.Cluster.Name, err)
+		default:
+			o.Clusters[rel.Cluster] = stateOf(c)
+		}
+	}
+	return nil
+}
+
+// bundles that a Rollout names and that exist.
+func (r *Reconciler) bundles(ctx context.Context, ro *v1alpha1.Rollout) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, v := range ro.Spec.ForProvider.Variants {
+		b := &v1alpha1.Bundle{}
+		err := r.client.Get(ctx, types.NamespacedName{Namespace: ro.GetNamespace(), Name: v.Bundle}, b)
+		if kerrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot get Bundle %q: %w", v.Bundle, err)
+		}
+		out[v.Bundle] = b.GetDeletionTimestamp() == nil
+	}
+	return out, nil
+}
+
+// stateOf a Cluster.
+func stateOf(c *v1alpha1.Cluster) rollout.ClusterState {
+	switch {
+	case c.GetDeletionTimestamp() != nil:
+		return rollout.ClusterDeleting
+	case c.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue:
+		return rollout.ClusterReady
+	}
+	return rollout.ClusterNotReady
+}
+
+// seen is what counts of a Release. What its controller said of a former generation
+// does not.
+func seen(rel *v1alpha1.Release) rollout.Release {
+	at := rel.Status.AtProvider
+	out := rollout.Release{
+		Name:       rel.GetName(),
+		Cluster:    rel.Spec.ForProvider.ClusterRef,
+		Wanted:     rollout.Payload{Bundle: rel.Spec.ForProvider.Bundle, Namespace: rel.Spec.ForProvider.Namespace},
+		Applied:    rollout.Payload{Bundle: at.Bundle, Namespace: at.Namespace},
+		Health:     v1alpha1.Unknown,
+		Message:    at.Message,
+		Deleting:   rel.GetDeletionTimestamp() != nil,
+		Components: at.Components,
+	}
+	if rel.GetCondition(xpv2.TypeReady).ObservedGeneration == rel.GetGeneration() {
+		out.Health = at.Health
+	}
+	synced := rel.GetCondition(xpv2.TypeSynced)
+	if synced.Status == corev1.ConditionFalse && synced.ObservedGeneration == rel.GetGeneration() {
+		out.Failed, out.Failure = true, at.Message
+		if synced.Reason == xpv2.ReasonReconcilePaused {
+			out.Failure = "its Release is paused"
+		}
+		if out.Failure == "" {
+			out.Failure = synced.Message
+		}
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
+)
+
+// timeout of one reconcile.
+const timeout = time.Minute
+
+// A Reconciler carries out Rollouts.
+type Reconciler struct {
+	client    client.Client
+	live      client.Reader
+	finalizer resource.Finalizer
+	clock     clock.PassiveClock
+	log       logging.Logger
+	moves     *prometheus.CounterVec
+	started   *started
+	written   *written
+	// resync is how often a Rollout is looked at without a reason.
+	resync time.Duration
+	// policies says whether management policies are honoured.
+	policies bool
+}
+
+// NewReconciler returns a Reconciler. It takes a client that may cache, and a reader
+// that does not.
+func NewReconciler(c client.Client, live client.Reader, cl clock.PassiveClock, moves *prometheus.CounterVec) *Reconciler {
+	return &Reconciler{
+		client:    c,
+		live:      live,
+		finalizer: resource.NewAPIFinalizer(c, managed.FinalizerName),
+		clock:     cl,
+		log:       logging.NewNopLogger(),
+		moves:     moves,
+		started:   newStarted(cl),
+		written:   newWritten(cl),
+		resync:    time.Minute,
+		policies:  true,
+	}
+}
+
+// Reconcile a Rollout: look, decide, act, report.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (result reconcile.Result, err error) {
+	defer func() { result, err = errors.SilentlyRequeueOnConflict(result, err) }()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	ro := &v1alpha1.Rollout{}
+	if err := r.client.Get(ctx, req.NamespacedName, ro); err != nil {
+		return reconcile.Result{}, errors.Wrap(client.IgnoreNotFound(err), "cannot get Rollout")
+	}
+	policy := managed.NewManagementPoliciesResolver(r.policies, ro.GetManagementPolicies())
+	if meta.IsPaused(ro) || policy.IsPaused() {
+		return reconcile.Result{}, r.write(ctx, ro, ro.Status.AtProvider, xpv2.ReconcilePaused())
+	}
+	if err := policy.Validate(); err != nil {
+		return reconcile.Result{}, r.write(ctx, ro, ro.Status.AtProvider, xpv2.ReconcileError(err))
+	}
+	if meta.WasDeleted(ro) && !policy.ShouldDelete() {
+		return reconcile.Result{}, r.orphan(ctx, ro)
+	}
+	if !meta.WasDeleted(ro) {
+		if err := r.finalizer.AddFinalizer(ctx, ro); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+
+	observed, err := r.gather(ctx, ro)
+	if err != nil {
+		// The inventory is not known: nothing may be concluded from it.
+		return reconcile.Result{}, r.failed(ctx, ro, err)
+	}
+	if meta.WasDeleted(ro) && len(observed.Releases) == 0 {
+		r.forget(ro)
+		return reconcile.Result{}, r.finalizer.RemoveFinalizer(ctx, ro)
+	}
+	decision := rollout.Next(rollout.Spec{RolloutParameters: ro.Spec.ForProvider, Leaving: meta.WasDeleted(ro)}, observed)
+	if err := r.act(ctx, ro, policy, decision); err != nil {
+		if kerrors.IsConflict(err) {
+			return reconcile.Result{}, err
+		}
+		return reconcile.Result{}, r.failed(ctx, ro, err)
+	}
+	return r.report(ctx, ro, observed, decision)
+}
+
+// failed says why a Rollout cannot go on, and has it tried again.
+func (r *Reconciler) failed(ctx context.Context, ro *v1alpha1.Rollout, err error) error {
+	at := ro.Status.AtProvider
+	at.Message = err.Error()
+	if werr := r.write(ctx, ro, at, xpv2.ReconcileError(err), ready(ro, false, at.Message)); werr != nil {
+		return werr
+	}
+	return err
+}
+
+// orphan leaves all Releases where they are, without their Rollout.
+func (r *Reconciler) orphan(ctx context.Context, ro *v1alpha1.Rollout) error {
+	own, _, err := r.releases(ctx, ro)
+	if err != nil {
+		return err
+	}
+	for _, rel := range own {
+		free := rel.DeepCopy()
+		free.SetOwnerReferences(nil)
+		if err := r.client.Update(ctx, free); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("cannot let go of Release %q: %w", rel.GetName(), err)
+		}
+	}
+	r.forget(ro)
+	return r.finalizer.RemoveFinalizer(ctx, ro)
+}
+
+func (r *Reconciler) forget(ro *v1alpha1.Rollout) {
+	r.started.forget(ro.GetUID())
+	r.written.forget(ro.GetUID())
+}

@@ -1,0 +1,204 @@
+// Package rollout carries out what package internal/rollout decides: it gathers what is
+// there, asks what to start now, and makes, changes and removes Releases.
+//
+// A Rollout is no managed resource in the runtime's sense, since nothing of it is
+// outside of the hub, but it behaves like one: finalizer, pause, management policies,
+// Ready and Synced. It touches only Releases in its own namespace that it controls.
+//
+// What the cache does not show yet of what was started counts as started, so bounds
+// hold however far the cache is behind. Status is written sparsely: the application
+// above reads it, and every write wakes it.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/feature"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/ratelimiter"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/provider/controller/steady"
+)
+
+const controllerName = "rollout." + "m.mainstay.dev"
+
+// indexCluster finds the Releases on a Cluster.
+const indexCluster = "rollout.cluster"
+
+// Kinds whose definitions must be there before any Rollout can be reconciled.
+func Kinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}
+}
+
+// SetupGated adds the controller of Rollouts once the definitions it needs are there.
+func SetupGated(mgr ctrl.Manager, o controller.Options) error {
+	o.Gate.Register(func() {
+		if err := Setup(mgr, o); err != nil {
+			o.Logger.Info("Cannot set up controller", "kind", v1alpha1.RolloutGVK.String(), "error", err)
+		}
+	}, Kinds()...)
+	return nil
+}
+
+// Setup adds the controller of Rollouts to a manager.
+func Setup(mgr ctrl.Manager, o controller.Options) error {
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Release{}, indexCluster, clusterKeys); err != nil {
+		return fmt.Errorf("cannot index Releases by cluster: %w", err)
+	}
+	moves, err := registerMoves(metrics.Registry)
+	if err != nil {
+		return err
+	}
+	r := NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}, moves)
+	r.log = o.Logger.WithValues("controller", controllerName)
+	r.resync = o.PollInterval
+	r.policies = o.Features.Enabled(feature.EnableBetaManagementPolicies)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(controllerName).
+		WithOptions(steady.ForControllerRuntime(o)).
+		For(&v1alpha1.Rollout{}, builder.WithPredicates(resource.DesiredStateChanged())).
+		Owns(&v1alpha1.Release{}, builder.WithPredicates(releaseChanged())).
+		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(rolloutsOfCluster(mgr.GetClient())), builder.WithPredicates(clusterChanged())).
+		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(rolloutsOfBundle(mgr.GetClient())), builder.WithPredicates(bundleChanged())).
+		Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
+}
+
+// registerMoves registers the count of what Rollouts start.
+func registerMoves(reg prometheus.Registerer) (*prometheus.CounterVec, error) {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mainstay_rollout_moves_total",
+		Help: "Releases that Rollouts created, updated or deleted.",
+	}, []string{"action"})
+	err := reg.Register(c)
+	already := prometheus.AlreadyRegisteredError{}
+	if errors.As(err, &already) {
+		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
+			return existing, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot register metrics: %w", err)
+	}
+	return c, nil
+}
+
+func clusterKeys(o client.Object) []string {
+	r, ok := o.(*v1alpha1.Release)
+	if !ok {
+		return nil
+	}
+	return []string{types.NamespacedName(r.Spec.ForProvider.ClusterRef).String()}
+}
+
+// rolloutsOfCluster returns the Rollouts of all tenants of a cluster, and of those
+// that have something there, tenants or not.
+func rolloutsOfCluster(c client.Reader) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		cluster, ok := o.(*v1alpha1.Cluster)
+		if !ok {
+			return nil
+		}
+		var namespaces []string
+		for _, t := range cluster.Spec.ForProvider.Tenants {
+			namespaces = append(namespaces, t.Namespace)
+		}
+		releases := &v1alpha1.ReleaseList{}
+		// Where this fails the next resync makes up for it.
+		if err := c.List(ctx, releases, client.MatchingFields{indexCluster: client.ObjectKeyFromObject(cluster).String()}, client.UnsafeDisableDeepCopy); err == nil {
+			for i := range releases.Items {
+				namespaces = append(namespaces, releases.Items[i].GetNamespace())
+			}
+		}
+		slices.Sort(namespaces)
+		var out []reconcile.Request
+		for _, ns := range slices.Compact(namespaces) {
+			out = append(out, rolloutsIn(ctx, c, ns, func(*v1alpha1.Rollout) bool { return true })...)
+		}
+		return out
+	}
+}
+
+// rolloutsOfBundle returns the Rollouts that name a Bundle.
+func rolloutsOfBundle(c client.Reader) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		return rolloutsIn(ctx, c, o.GetNamespace(), func(r *v1alpha1.Rollout) bool {
+			return slices.ContainsFunc(r.Spec.ForProvider.Variants, func(v v1alpha1.Variant) bool { return v.Bundle == o.GetName() })
+		})
+	}
+}
+
+func rolloutsIn(ctx context.Context, c client.Reader, namespace string, concerned func(*v1alpha1.Rollout) bool) []reconcile.Request {
+	l := &v1alpha1.RolloutList{}
+	if err := c.List(ctx, l, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range l.Items {
+		if concerned(&l.Items[i]) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&l.Items[i])})
+		}
+	}
+	return out
+}
+
+// releaseChanged lets through what makes a difference to a Rollout.
+func releaseChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Release)
+		if !ok {
+			return false
+		}
+		after, ok := e.ObjectNew.(*v1alpha1.Release)
+		if !ok {
+			return false
+		}
+		return !equality.Semantic.DeepEqual(seen(before), seen(after))
+	}}
+}
+
+// clusterChanged lets through what decides whether, and when, a cluster is placed.
+func clusterChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Cluster)
+		if !ok {
+			return false
+		}
+		after, ok := e.ObjectNew.(*v1alpha1.Cluster)
+		if !ok {
+			return false
+		}
+		return before.GetCondition(xpv2.TypeReady).Status != after.GetCondition(xpv2.TypeReady).Status ||
+			!equality.Semantic.DeepEqual(before.Spec.ForProvider.Tenants, after.Spec.ForProvider.Tenants) ||
+			!equality.Semantic.DeepEqual(before.Spec.ForProvider.Labels, after.Spec.ForProvider.Labels) ||
+			!before.GetDeletionTimestamp().Equal(after.GetDeletionTimestamp())
+	}}
+}
+
+// bundleChanged lets through Bundles that come and go. They never change.
+func bundleChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+}
+
+// statusInterval is how often at most a status is written while things move.
+const statusInterval = 2 * time.Second
