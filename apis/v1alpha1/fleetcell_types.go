@@ -99,4 +99,9 @@ type FleetCellStatus struct {
 	// Problems are some of the clusters that are not ready. At most 5.
 	// +optional
 	Problems []ClusterProblem `json:"problems,omitempty"`
+
+	// Retiring are the clusters that have left the fleet and are not gone yet: they
+	// are drained first, then destroyed or let go.
+	// +optional
+	Retiring []string `json:"retiring,omitempty"`
 }

@@ -96,20 +96,20 @@ type Component struct {
 	Traits []Trait `json:"traits,omitempty"`
 
 	// Inputs are refused: they are not supported yet.
-	// +kubebuilder:pruning:PreserveUnknownFields
-	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:items:XPreserveUnknownFields
+	// +listType=atomic
 	// +optional
-	Inputs *runtime.RawExtension `json:"inputs,omitempty"`
+	Inputs []runtime.RawExtension `json:"inputs,omitempty"`
 
 	// Outputs are refused: they are not supported yet.
-	// +kubebuilder:pruning:PreserveUnknownFields
-	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:items:XPreserveUnknownFields
+	// +listType=atomic
 	// +optional
-	Outputs *runtime.RawExtension `json:"outputs,omitempty"`
+	Outputs []runtime.RawExtension `json:"outputs,omitempty"`
 
 	// Scopes are refused: they are not supported.
 	// +kubebuilder:pruning:PreserveUnknownFields
-	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
 	// +optional
 	Scopes *runtime.RawExtension `json:"scopes,omitempty"`
 

@@ -202,13 +202,17 @@ func (in *Component) DeepCopyInto(out *Component) {
 	}
 	if in.Inputs != nil {
 		in, out := &in.Inputs, &out.Inputs
-		*out = new(runtime.RawExtension)
-		(*in).DeepCopyInto(*out)
+		*out = make([]runtime.RawExtension, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
 	}
 	if in.Outputs != nil {
 		in, out := &in.Outputs, &out.Outputs
-		*out = new(runtime.RawExtension)
-		(*in).DeepCopyInto(*out)
+		*out = make([]runtime.RawExtension, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
 	}
 	if in.Scopes != nil {
 		in, out := &in.Scopes, &out.Scopes
@@ -303,6 +307,11 @@ func (in *FleetCellStatus) DeepCopyInto(out *FleetCellStatus) {
 	if in.Problems != nil {
 		in, out := &in.Problems, &out.Problems
 		*out = make([]ClusterProblem, len(*in))
+		copy(*out, *in)
+	}
+	if in.Retiring != nil {
+		in, out := &in.Retiring, &out.Retiring
+		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
 }
