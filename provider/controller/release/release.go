@@ -22,7 +22,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,21 +54,6 @@ const (
 
 // timeout of one reconcile. Calls to a cluster have bounds of their own.
 const timeout = 2 * time.Minute
-
-// Kinds whose definitions must be there before any Release can be reconciled.
-func Kinds() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}
-}
-
-// SetupGated adds the controller of Releases once the definitions it needs are there.
-func SetupGated(mgr ctrl.Manager, o controller.Options, targets target.Connector, jitter steady.Jitter) error {
-	o.Gate.Register(func() {
-		if err := Setup(mgr, o, targets, jitter); err != nil {
-			o.Logger.Info("Cannot set up controller", "kind", v1alpha1.ReleaseGVK.String(), "error", err)
-		}
-	}, Kinds()...)
-	return nil
-}
 
 // Setup adds the controller of Releases to a manager.
 func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jitter steady.Jitter) error {

@@ -35,8 +35,10 @@ type Reconciler struct {
 	moves     *prometheus.CounterVec
 	started   *started
 	written   *written
-	// resync is how often a Rollout is looked at without a reason.
+	// resync is how often a Rollout is looked at without a reason, and poll spreads
+	// those that have nothing to do over time.
 	resync time.Duration
+	poll   managed.PollIntervalHook
 	// policies says whether management policies are honoured.
 	policies bool
 }
@@ -54,6 +56,7 @@ func NewReconciler(c client.Client, live client.Reader, cl clock.PassiveClock, m
 		started:   newStarted(cl),
 		written:   newWritten(cl),
 		resync:    time.Minute,
+		poll:      func(_ resource.Managed, interval time.Duration) time.Duration { return interval },
 		policies:  true,
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -46,23 +46,8 @@ const controllerName = "rollout." + "m.mainstay.dev"
 // indexCluster finds the Releases on a Cluster.
 const indexCluster = "rollout.cluster"
 
-// Kinds whose definitions must be there before any Rollout can be reconciled.
-func Kinds() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}
-}
-
-// SetupGated adds the controller of Rollouts once the definitions it needs are there.
-func SetupGated(mgr ctrl.Manager, o controller.Options) error {
-	o.Gate.Register(func() {
-		if err := Setup(mgr, o); err != nil {
-			o.Logger.Info("Cannot set up controller", "kind", v1alpha1.RolloutGVK.String(), "error", err)
-		}
-	}, Kinds()...)
-	return nil
-}
-
 // Setup adds the controller of Rollouts to a manager.
-func Setup(mgr ctrl.Manager, o controller.Options) error {
+func Setup(mgr ctrl.Manager, o controller.Options, jitter steady.Jitter) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Release{}, indexCluster, clusterKeys); err != nil {
 		return fmt.Errorf("cannot index Releases by cluster: %w", err)
 	}
@@ -72,7 +57,7 @@ func Setup(mgr ctrl.Manager, o controller.Options) error {
 	}
 	r := NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}, moves)
 	r.log = o.Logger.WithValues("controller", controllerName)
-	r.resync = o.PollInterval
+	r.resync, r.poll = o.PollInterval, steady.Poll(jitter, rand.Float64)
 	r.policies = o.Features.Enabled(feature.EnableBetaManagementPolicies)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).

@@ -37,7 +37,10 @@ func (r *Reconciler) report(ctx context.Context, ro *v1alpha1.Rollout, o rollout
 	if err := r.write(ctx, ro, d.Status, synced, ready(ro, d.Done, d.Status.Message)); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: r.resync}, nil
+	if !d.Done {
+		return reconcile.Result{RequeueAfter: r.resync}, nil
+	}
+	return reconcile.Result{RequeueAfter: r.poll(ro, r.resync)}, nil
 }
 
 // urgent is what the application waits for, or what will not be followed by anything.
