@@ -82,6 +82,8 @@ generate: $(BIN)/controller-gen ## Derive deep copies, CRDs, XRDs and the API re
 	@rm -rf package/provider/crds $(OUT)/crds
 	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/m/... output:artifacts:config=package/provider/crds
 	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/v1alpha1/... output:artifacts:config=$(OUT)/crds
+	@go run ./hack/xrdgen -crds $(OUT)/crds -out apis
+	@rm -rf docs/reference && go run ./hack/refgen -out docs/reference $(OUT)/crds package/provider/crds
 
 .PHONY: check-generate
 check-generate: generate ## Fail where generated files are not what the Go types say.
