@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	changelogsv1alpha1 "github.com/crossplane/crossplane-runtime/v2/apis/changelogs/proto/v1alpha1"
+	xpcontroller "github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/feature"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/gate"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/ratelimiter"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/customresourcesgate"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/statemetrics"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/version"
+	"github.com/mainstay-dev/mainstay/provider/controller"
+	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
+	"github.com/mainstay-dev/mainstay/provider/target"
+)
+
+// shutdown is how long reconciles that have begun may take to end.
+const shutdown = 30 * time.Second
+
+// manager of the controllers. It keeps no Secrets, and of all else not what nobody reads.
+func manager(cfg *rest.Config, f flags) (ctrl.Manager, error) {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			return nil, fmt.Errorf("cannot add kinds: %w", err)
+		}
+	}
+	mgr, err := ctrl.NewManager(ratelimiter.LimitRESTConfig(cfg, f.MaxReconcileRate), ctrl.Options{
+		Scheme: s,
+		Cache: cache.Options{
+			SyncPeriod:       &f.SyncInterval,
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&apiextensionsv1.CustomResourceDefinition{}: {Transform: customresourcesgate.TransformStripCRDSchema},
+			},
+		},
+		Client:                  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics:                 metricsserver.Options{BindAddress: f.MetricsAddress},
+		HealthProbeBindAddress:  f.HealthAddress,
+		LeaderElection:          f.LeaderElection,
+		LeaderElectionID:        "mainstay-provider",
+		LeaderElectionNamespace: f.LeaderElectionNamespace,
+		// The lease is let go of on the way out, so that nobody waits for it to expire.
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       ptr.To(shutdown),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot make manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("cannot add health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("cannot add readiness check: %w", err)
+	}
+	return mgr, nil
+}
+
+// controllers are added to a manager. One that cannot be added later stops it.
+func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig.Backends, stop func(error)) error {
+	lifecycle, state := managed.NewMRMetricRecorder(), statemetrics.NewMRStateMetrics()
+	for _, c := range []prometheus.Collector{lifecycle, state} {
+		if err := metrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("cannot register metrics: %w", err)
+		}
+	}
+	o := xpcontroller.Options{
+		Logger:            log,
+		GlobalRateLimiter: ratelimiter.NewGlobal(f.MaxReconcileRate),
+		PollInterval:      f.Poll,
+		// Of the kinds that have no number of their own.
+		MaxConcurrentReconciles: 10,
+		Features:                &feature.Flags{},
+		MetricOptions: &xpcontroller.MetricOptions{
+			PollStateMetricInterval: f.PollStateMetricInterval,
+			MRMetrics:               lifecycle,
+			MRStateMetrics:          state,
+		},
+		Gate: new(gate.Gate[schema.GroupVersionKind]),
+	}
+	if f.EnableManagementPolicies {
+		o.Features.Enable(feature.EnableBetaManagementPolicies)
+	}
+	if f.EnableChangelogs {
+		conn, err := grpc.NewClient("unix://"+f.ChangelogsSocketPath, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			return fmt.Errorf("cannot connect to change log at %q: %w", f.ChangelogsSocketPath, err)
+		}
+		o.Features.Enable(feature.EnableAlphaChangeLogs)
+		o.ChangeLogOptions = &xpcontroller.ChangeLogOptions{ChangeLogger: managed.NewGRPCChangeLogger(
+			changelogsv1alpha1.NewChangeLogServiceClient(conn), managed.WithProviderVersion("mainstay-provider:"+version.String()))}
+	}
+	return controller.SetupGated(mgr, o, controller.Deps{
+		Backends: b,
+		Targets:  target.NewClients(mgr.GetClient()),
+		Jitter:   f.PollJitter,
+		Workers:  f.workers(),
+	}, stop)
+}

@@ -1,0 +1,87 @@
+// Package controller is the table of contents of the provider: which controllers there
+// are, and which definitions each waits for.
+package controller
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/customresourcesgate"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/provider/controller/cluster"
+	"github.com/mainstay-dev/mainstay/provider/controller/nodepool"
+	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
+	"github.com/mainstay-dev/mainstay/provider/controller/release"
+	"github.com/mainstay-dev/mainstay/provider/controller/rollout"
+	"github.com/mainstay-dev/mainstay/provider/controller/steady"
+	"github.com/mainstay-dev/mainstay/provider/target"
+)
+
+// Deps are what the controllers work with.
+type Deps struct {
+	// Backends make and reach clusters.
+	Backends providerconfig.Backends
+	// Targets connects to clusters that are there.
+	Targets *target.Clients
+	// Jitter of polls.
+	Jitter steady.Jitter
+	// Workers is how many resources of each kind are reconciled at once.
+	Workers Workers
+}
+
+// Workers is how many resources of each kind are reconciled at once. Kinds have
+// workers of their own: a thousand Releases that wait for slow clusters must not keep
+// one Rollout from being paused.
+type Workers struct {
+	Clusters, NodePools, Releases, Rollouts int
+}
+
+// SetupGated adds each controller once the definitions of what it watches are there,
+// which with a provider that starts safely may be at any time, or never. A controller
+// that cannot be added then is reported to fail.
+func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)) error {
+	if err := customresourcesgate.Setup(mgr, o); err != nil {
+		return fmt.Errorf("cannot set up the gate of controllers: %w", err)
+	}
+	configs := providerconfig.Kinds()
+	for _, c := range []struct {
+		name  string
+		needs []schema.GroupVersionKind
+		setup func() error
+	}{
+		{"provider configurations", configs, func() error {
+			return providerconfig.Setup(mgr, o)
+		}},
+		{"Clusters", append(slices.Clone(configs), v1alpha1.ClusterGVK, v1alpha1.ReleaseGVK), func() error {
+			return cluster.Setup(mgr, with(o, d.Workers.Clusters), cluster.Deps{Backends: d.Backends, Targets: d.Targets, Jitter: d.Jitter})
+		}},
+		{"NodePools", append(slices.Clone(configs), v1alpha1.NodePoolGVK, v1alpha1.ClusterGVK), func() error {
+			return nodepool.Setup(mgr, with(o, d.Workers.NodePools), nodepool.Deps{Backends: d.Backends, Jitter: d.Jitter})
+		}},
+		{"Releases", []schema.GroupVersionKind{v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
+			return release.Setup(mgr, with(o, d.Workers.Releases), d.Targets, d.Jitter)
+		}},
+		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
+			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), d.Jitter)
+		}},
+	} {
+		o.Gate.Register(func() {
+			if err := c.setup(); err != nil {
+				fail(fmt.Errorf("cannot set up the controller of %s: %w", c.name, err))
+				return
+			}
+			o.Logger.Info("Controller starts", "of", c.name)
+		}, c.needs...)
+	}
+	return nil
+}
+
+func with(o controller.Options, workers int) controller.Options {
+	o.MaxConcurrentReconciles = workers
+	return o
+}
