@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
@@ -43,9 +44,9 @@ func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.
 	}
 	for i := range clusters.Items {
 		c := &clusters.Items[i]
-		o.Clusters[v1alpha1.ClusterReference{Namespace: c.GetNamespace(), Name: c.GetName()}] = stateOf(c)
+		o.Clusters[v1alpha1.ClusterReference{Namespace: c.GetNamespace(), Name: c.GetName()}] = stateOf(c, ro.GetNamespace())
 	}
-	if err := r.lookUp(ctx, &o); err != nil {
+	if err := r.lookUp(ctx, ro, &o); err != nil {
 		return o, err
 	}
 
@@ -79,7 +80,7 @@ func (r *Reconciler) releases(ctx context.Context, ro *v1alpha1.Rollout) ([]*v1a
 // lookUp the Clusters of Releases that are not in the inventory. Only what the API
 // server itself says does not exist counts as gone. To remove a Release of such a
 // Cluster touches nothing anywhere; to keep it would keep it for ever.
-func (r *Reconciler) lookUp(ctx context.Context, o *rollout.Observed) error {
+func (r *Reconciler) lookUp(ctx context.Context, ro *v1alpha1.Rollout, o *rollout.Observed) error {
 	lookups := 0
 	for _, rel := range o.Releases {
 		if _, known := o.Clusters[rel.Cluster]; known {
@@ -96,7 +97,7 @@ func (r *Reconciler) lookUp(ctx context.Context, o *rollout.Observed) error {
 		case err != nil:
 			return fmt.Errorf("cannot get Cluster %q: %w", rel.Cluster.Name, err)
 		default:
-			o.Clusters[rel.Cluster] = stateOf(c)
+			o.Clusters[rel.Cluster] = stateOf(c, ro.GetNamespace())
 		}
 	}
 	return nil
@@ -119,12 +120,13 @@ func (r *Reconciler) bundles(ctx context.Context, ro *v1alpha1.Rollout) (map[str
 	return out, nil
 }
 
-// stateOf a Cluster.
-func stateOf(c *v1alpha1.Cluster) rollout.ClusterState {
+// stateOf a Cluster, for a tenant. It is ready once the tenant has been set up there:
+// to start where it has not would fail, and what failed is bound by nothing.
+func stateOf(c *v1alpha1.Cluster, tenant string) rollout.ClusterState {
 	switch {
 	case c.GetDeletionTimestamp() != nil:
 		return rollout.ClusterDeleting
-	case c.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue:
+	case c.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue && slices.Contains(c.Status.AtProvider.Tenants, tenant):
 		return rollout.ClusterReady
 	}
 	return rollout.ClusterNotReady

@@ -175,6 +175,7 @@ func clusterChanged() predicate.Predicate {
 		}
 		return before.GetCondition(xpv2.TypeReady).Status != after.GetCondition(xpv2.TypeReady).Status ||
 			!equality.Semantic.DeepEqual(before.Spec.ForProvider.Tenants, after.Spec.ForProvider.Tenants) ||
+			!slices.Equal(before.Status.AtProvider.Tenants, after.Status.AtProvider.Tenants) ||
 			!equality.Semantic.DeepEqual(before.Spec.ForProvider.Labels, after.Spec.ForProvider.Labels) ||
 			!before.GetDeletionTimestamp().Equal(after.GetDeletionTimestamp())
 	}}

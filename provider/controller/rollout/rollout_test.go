@@ -178,6 +178,7 @@ func newCluster(name string, o ...func(*v1alpha1.Cluster)) *v1alpha1.Cluster {
 	c.SetName("prod." + name)
 	c.SetFinalizers([]string{managed.FinalizerName})
 	c.Spec.ForProvider = v1alpha1.ClusterParameters{Fleet: "prod", Name: name, Tenants: []v1alpha1.Tenant{{Namespace: tenant}}}
+	c.Status.AtProvider.Tenants = []string{tenant}
 	c.SetConditions(xpv2.Available())
 	for _, fn := range o {
 		fn(c)
@@ -268,6 +269,18 @@ func TestCacheBehind(t *testing.T) {
 	h.reconcile()
 	if got := len(h.releases()); got != 4 {
 		t.Errorf("once it does, it goes on: got %d Releases", got)
+	}
+}
+
+func TestTenantNotSetUp(t *testing.T) {
+	waiting := newCluster("c-2", func(c *v1alpha1.Cluster) { c.Status.AtProvider.Tenants = []string{"team-b"} })
+	h := newHarness(t, newCluster("c-1"), waiting, newRollout(), newBundle("shop.1"))
+	ro := h.reconcile()
+	if diff := cmp.Diff([]string{"c-1=shop.1"}, h.releases()); diff != "" {
+		t.Errorf("a cluster that does not know the tenant yet is waited for: -want, +got:\n%s", diff)
+	}
+	if got := ro.Status.AtProvider.Clusters.Total; got != 2 {
+		t.Errorf("but it is placed: want 2 clusters, got %d", got)
 	}
 }
 
@@ -547,6 +560,7 @@ func TestWatches(t *testing.T) {
 			c.SetConditions(xpv2.Condition{Type: xpv2.TypeReady, Status: corev1.ConditionFalse})
 		},
 		"tenants":  func(c *v1alpha1.Cluster) { c.Spec.ForProvider.Tenants = nil },
+		"set up":   func(c *v1alpha1.Cluster) { c.Status.AtProvider.Tenants = nil },
 		"labels":   func(c *v1alpha1.Cluster) { c.Spec.ForProvider.Labels = map[string]v1alpha1.LabelValue{"a": "b"} },
 		"deletion": func(c *v1alpha1.Cluster) { c.SetDeletionTimestamp(&metav1.Time{Time: time.Unix(1, 0)}) },
 	} {
