@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/test/schema"
 )
 
 var update = flag.Bool("update", false, "write the responses to the golden files")
@@ -20,6 +23,10 @@ const examples = "../../../examples"
 // compares the first and the last response, whole, with what a reviewer found right.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(examples, "*", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := schema.Load("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +58,7 @@ func TestExamples(t *testing.T) {
 				})
 				rsp = run(t, req)
 				golden(t, name+".reached.yaml", readable(t, rsp))
+				valid(t, schemas, rsp)
 				if diff := cmp.Diff(v1alpha1.ReasonReached, rsp.GetConditions()[0].GetReason()); diff != "" {
 					t.Errorf("reason of Reached: -want, +got:\n%s", diff)
 				}
@@ -75,6 +83,16 @@ func overridesOf(claim map[string]any) []any {
 		}
 	}
 	return out
+}
+
+// valid checks that the API server would take what is composed.
+func valid(t *testing.T, schemas *schema.Schemas, rsp *fnv1.RunFunctionResponse) {
+	t.Helper()
+	for name, r := range rsp.GetDesired().GetResources() {
+		if err := schemas.Validate(&unstructured.Unstructured{Object: r.GetResource().AsMap()}); err != nil {
+			t.Errorf("%s is not valid: %v", name, err)
+		}
+	}
 }
 
 func golden(t *testing.T, name string, got []byte) {
