@@ -236,7 +236,7 @@ func TestOpen(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			open, waiting := set.Open(func(c string) bool { return tc.done[c] })
-			var names []string
+			names := make([]string, 0, len(open))
 			for _, c := range open {
 				names = append(names, c.Name)
 			}
@@ -361,7 +361,7 @@ containers:
 			if err != nil {
 				t.Fatal(err)
 			}
-			var want, got []string
+			want, got := make([]string, 0, len(tc.want)), make([]string, 0, len(tc.want))
 			for _, w := range tc.want {
 				want = append(want, tc.from+w)
 			}

@@ -113,7 +113,7 @@ func Build(content bundle.Content, o Options, scope Scope) (Set, error) {
 
 // Objects of all components, in the order of application.
 func (s Set) Objects() []Object {
-	var out []Object
+	out := make([]Object, 0, len(s.Components))
 	for _, c := range s.Components {
 		out = append(out, c.Objects...)
 	}

@@ -35,8 +35,8 @@ func explain(live *unstructured.Unstructured, said string) string {
 func ofReplicas(live *unstructured.Unstructured, word, field, updated string) string {
 	wanted := number(live, 1, "spec", "replicas")
 	got := number(live, 0, "status", field)
-	if new := number(live, 0, "status", updated); updated != "" && got >= wanted && new < wanted {
-		return fmt.Sprintf("%d of %d replicas updated", new, wanted)
+	if current := number(live, 0, "status", updated); updated != "" && got >= wanted && current < wanted {
+		return fmt.Sprintf("%d of %d replicas updated", current, wanted)
 	}
 	return fmt.Sprintf("%d of %d replicas %s", got, wanted, word)
 }

@@ -16,6 +16,8 @@ type inventory struct {
 	// allowed clusters list the namespace as a tenant. The foreign ones do not:
 	// they are known only in order to say so to whoever names one.
 	allowed, foreign []*v1alpha1.Cluster
+	// The same by either form of their names.
+	allowedByName, foreignByName map[string][]*v1alpha1.Cluster
 }
 
 func newInventory(namespace string, clusters []v1alpha1.Cluster) inventory {
@@ -34,6 +36,7 @@ func newInventory(namespace string, clusters []v1alpha1.Cluster) inventory {
 	}
 	slices.SortFunc(in.allowed, byName)
 	slices.SortFunc(in.foreign, byName)
+	in.allowedByName, in.foreignByName = named(in.allowed), named(in.foreign)
 	return in
 }
 
@@ -44,7 +47,7 @@ func (in inventory) find(names []string) ([]*v1alpha1.Cluster, []string) {
 	var found []*v1alpha1.Cluster
 	var problems []string
 	for _, name := range names {
-		hits := named(in.allowed, name)
+		hits := in.allowedByName[name]
 		switch len(hits) {
 		case 1:
 			if !slices.Contains(found, hits[0]) {
@@ -61,7 +64,7 @@ func (in inventory) find(names []string) ([]*v1alpha1.Cluster, []string) {
 
 // missing says why there is no cluster of a name.
 func (in inventory) missing(name string) string {
-	if hits := named(in.foreign, name); len(hits) > 0 {
+	if hits := in.foreignByName[name]; len(hits) > 0 {
 		return tenancy.Check(hits[0], in.namespace, in.namespace).Error()
 	}
 	return fmt.Sprintf("cluster %q does not exist in any fleet: correct the name or remove it", name)
@@ -80,12 +83,14 @@ func ambiguous(name string, hits []*v1alpha1.Cluster) string {
 	return fmt.Sprintf("cluster name %q is ambiguous: there are such clusters in namespaces %s, select by label instead", name, strings.Join(places, " and "))
 }
 
-// named returns the clusters that a name can mean.
-func named(clusters []*v1alpha1.Cluster, name string) []*v1alpha1.Cluster {
-	var out []*v1alpha1.Cluster
+// named returns clusters by the names that can mean them.
+func named(clusters []*v1alpha1.Cluster) map[string][]*v1alpha1.Cluster {
+	out := make(map[string][]*v1alpha1.Cluster, 2*len(clusters))
 	for _, c := range clusters {
-		if c.Spec.ForProvider.Name == name || clusterLabel(c) == name {
-			out = append(out, c)
+		name, full := c.Spec.ForProvider.Name, clusterLabel(c)
+		out[name] = append(out[name], c)
+		if full != name {
+			out[full] = append(out[full], c)
 		}
 	}
 	return out

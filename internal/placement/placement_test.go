@@ -207,7 +207,7 @@ func TestResolve(t *testing.T) {
 }
 
 func TestResolveInAnyOrder(t *testing.T) {
-	var clusters []v1alpha1.Cluster
+	clusters := make([]v1alpha1.Cluster, 0, 40)
 	for i := range 40 {
 		clusters = append(clusters, cluster(fmt.Sprintf("f%d", i%3), fmt.Sprintf("c-%d", i), labelled("odd", fmt.Sprint(i%2))))
 	}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/internal/names"
 	"github.com/mainstay-dev/mainstay/internal/placement"
 )
 
@@ -53,10 +52,6 @@ func (w *world) join(names ...string) {
 		w.targets[n] = placement.Target{Cluster: reference(n), Fleet: "prod", Name: n, Namespace: "team-a"}
 		w.clusters[reference(n)] = ClusterReady
 	}
-}
-
-func (w *world) release(name string) *Release {
-	return w.releases[names.Release("shop", "platform", "prod."+name)]
 }
 
 func (w *world) want(bundle string, exists bool) {

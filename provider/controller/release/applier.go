@@ -76,7 +76,7 @@ func (a *applier) want(ctx context.Context, mg *v1alpha1.Release) error {
 	content, digest, err := a.bundles.open(ctx, mg)
 	if err != nil {
 		a.problem = err
-		return nil
+		return nil //nolint:nilerr // Update reports it.
 	}
 	key := keyOf(mg)
 	set, err := apply.Build(content, apply.Options{
@@ -147,7 +147,7 @@ func (a *applier) wanted() []v1alpha1.ObjectReference {
 // applied is true where all that is wanted is there as it was applied last.
 func (a *applier) applied(mg *v1alpha1.Release) (bool, error) {
 	if a.problem != nil || len(a.held) > 0 {
-		return false, nil
+		return false, nil //nolint:nilerr // Update reports it.
 	}
 	for _, c := range a.set.Components {
 		settled, err := a.settled(mg, c)

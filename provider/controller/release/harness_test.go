@@ -230,7 +230,7 @@ func (h *harness) bundle(components ...bundle.Component) string {
 func (h *harness) live(manifest string) *unstructured.Unstructured {
 	h.t.Helper()
 	u := parse(h.t, manifest)
-	err := h.far.Client.Get(h.ctx, client.ObjectKeyFromObject(&u), &u)
+	err := h.far.Get(h.ctx, client.ObjectKeyFromObject(&u), &u)
 	if kerrors.IsNotFound(err) {
 		return nil
 	}
@@ -246,7 +246,7 @@ func (h *harness) edit(manifest string, change func(u *unstructured.Unstructured
 		h.t.Fatalf("there is no %s", manifest)
 	}
 	change(u)
-	h.must(h.far.Client.Update(h.ctx, u))
+	h.must(h.far.Update(h.ctx, u))
 }
 
 // run the Deployment the way its controller would.
@@ -260,7 +260,7 @@ func (h *harness) run(name string) {
 		"observedGeneration": u.GetGeneration(), "replicas": int64(1), "updatedReplicas": int64(1), "availableReplicas": int64(1), "readyReplicas": int64(1),
 		"conditions": []any{map[string]any{"type": "Available", "status": "True"}, map[string]any{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}},
 	}
-	h.must(h.far.Client.Status().Update(h.ctx, u))
+	h.must(h.far.Status().Update(h.ctx, u))
 }
 
 func deploymentRef(name string) string {

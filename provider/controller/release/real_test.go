@@ -35,9 +35,9 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
-// A real harness is the real managed reconciler between a hub that is a fake and a
+// An actual harness is the real managed reconciler between a hub that is a fake and a
 // cluster that is not.
-type real struct {
+type actual struct {
 	t          *testing.T
 	hub        client.Client
 	admin      client.Client
@@ -47,7 +47,7 @@ type real struct {
 }
 
 // newReal starts a cluster with one node and lets its tenant in.
-func newReal(t *testing.T) *real {
+func newReal(t *testing.T) *actual {
 	t.Helper()
 	bin, dir := backendtest.Binaries(t), t.TempDir()
 	etcd := controlplane.NewEtcd(filepath.Join(dir, "etcd"), bin)
@@ -77,7 +77,7 @@ func newReal(t *testing.T) *real {
 	hub := fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&v1alpha1.Release{}, &v1alpha1.Cluster{}).WithObjects(newCluster(), secret).Build()
 	targets := target.NewClients(hub)
 
-	r := &real{t: t, hub: hub, plane: plane}
+	r := &actual{t: t, hub: hub, plane: plane}
 	as := func(tgt target.Target, err error) client.Client {
 		r.must(err)
 		return tgt.Client()
@@ -105,7 +105,7 @@ func newReal(t *testing.T) *real {
 	return r
 }
 
-func (r *real) must(err error) {
+func (r *actual) must(err error) {
 	r.t.Helper()
 	if err != nil {
 		r.t.Fatal(err)
@@ -113,7 +113,7 @@ func (r *real) must(err error) {
 }
 
 // on lets another test use the harness.
-func (r *real) on(t *testing.T) *real {
+func (r *actual) on(t *testing.T) *actual {
 	t.Helper()
 	c := *r
 	c.t = t
@@ -121,7 +121,7 @@ func (r *real) on(t *testing.T) *real {
 }
 
 // release makes a Release of components, under a name of its own.
-func (r *real) release(name string, components ...bundle.Component) *v1alpha1.Release {
+func (r *actual) release(name string, components ...bundle.Component) *v1alpha1.Release {
 	r.t.Helper()
 	rel := newRelease(r.bundle(components...), func(rel *v1alpha1.Release) {
 		rel.SetName(name)
@@ -131,7 +131,7 @@ func (r *real) release(name string, components ...bundle.Component) *v1alpha1.Re
 	return rel
 }
 
-func (r *real) bundle(components ...bundle.Component) string {
+func (r *actual) bundle(components ...bundle.Component) string {
 	r.t.Helper()
 	b := newBundle(r.t, components...)
 	r.must(client.IgnoreAlreadyExists(r.hub.Create(r.t.Context(), b)))
@@ -140,7 +140,7 @@ func (r *real) bundle(components ...bundle.Component) string {
 
 // until something is so, reconcile. It returns the Release as it is then, or nil where
 // it is gone.
-func (r *real) until(of *v1alpha1.Release, what string, so func(rel *v1alpha1.Release) bool) *v1alpha1.Release {
+func (r *actual) until(of *v1alpha1.Release, what string, so func(rel *v1alpha1.Release) bool) *v1alpha1.Release {
 	r.t.Helper()
 	last := &v1alpha1.Release{}
 	err := wait.PollUntilContextTimeout(r.t.Context(), 250*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
@@ -177,7 +177,7 @@ func refused(with string) func(rel *v1alpha1.Release) bool {
 func isGone(rel *v1alpha1.Release) bool { return rel == nil }
 
 // get an object of the cluster. It is nil where there is none.
-func (r *real) get(manifest string) *unstructured.Unstructured {
+func (r *actual) get(manifest string) *unstructured.Unstructured {
 	r.t.Helper()
 	u := parse(r.t, manifest)
 	err := r.admin.Get(r.t.Context(), client.ObjectKeyFromObject(&u), &u)

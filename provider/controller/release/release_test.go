@@ -97,7 +97,7 @@ func TestRepairsDrift(t *testing.T) {
 	h.edit(configMapRef("a"), func(u *unstructured.Unstructured) {
 		u.Object["data"] = map[string]any{"key": "edited", "other": "kept"}
 	})
-	h.must(h.far.Client.Delete(h.ctx, h.live(configMapRef("b"))))
+	h.must(h.far.Delete(h.ctx, h.live(configMapRef("b"))))
 	h.farWrites = 0
 	h.reconcile()
 	if got := h.live(configMapRef("a")).Object["data"].(map[string]any)["key"]; got != "x" {
@@ -224,7 +224,7 @@ spec:
 	}
 
 	secret := parse(t, `{apiVersion: v1, kind: Secret, metadata: {name: db, namespace: team-a}}`)
-	h.must(h.far.Client.Create(h.ctx, &secret))
+	h.must(h.far.Create(h.ctx, &secret))
 	h.settle()
 	h.run("web")
 	r = h.settle()
@@ -243,7 +243,7 @@ func TestRefuses(t *testing.T) {
 			reason: "What belongs to another Release is not taken over.",
 			setup: func(h *harness) {
 				u := parse(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: team-a, annotations: {mainstay.dev/release: team-b/x}}}`)
-				h.must(h.far.Client.Create(h.ctx, &u))
+				h.must(h.far.Create(h.ctx, &u))
 			},
 			want: `update failed: component "web": ConfigMap "a" in namespace "team-a" of cluster "prod.eu-1" belongs to Release team-b/x: give it another name, or remove it there`,
 		},

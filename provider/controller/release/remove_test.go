@@ -157,7 +157,7 @@ func TestRemovesNothingOfOthers(t *testing.T) {
 	h := newHarness(t, newCluster(), forged)
 	for _, m := range []string{victim, system} {
 		u := parse(t, m)
-		h.must(h.far.Client.Create(h.ctx, &u))
+		h.must(h.far.Create(h.ctx, &u))
 	}
 	h.far.tenantForbidden = true
 	h.must(h.hub.Delete(h.ctx, newRelease("")))

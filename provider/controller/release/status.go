@@ -108,7 +108,7 @@ func (a *applier) inventoried() []v1alpha1.ComponentHealth {
 		}
 		results[ref.Component] = append(results[ref.Component], r)
 	}
-	var out []v1alpha1.ComponentHealth
+	out := make([]v1alpha1.ComponentHealth, 0, len(names))
 	for _, n := range names {
 		out = append(out, health.Component(n, results[n]))
 	}

@@ -108,7 +108,7 @@ func (h *harness) releases() []string {
 	h.t.Helper()
 	l := &v1alpha1.ReleaseList{}
 	h.must(h.hub.List(h.t.Context(), l, client.InNamespace(tenant)))
-	var out []string
+	out := make([]string, 0, len(l.Items))
 	for _, r := range l.Items {
 		said := strings.TrimPrefix(r.GetName(), "shop.platform.prod.") + "=" + r.Spec.ForProvider.Bundle
 		if r.GetDeletionTimestamp() != nil {
@@ -187,7 +187,7 @@ func newCluster(name string, o ...func(*v1alpha1.Cluster)) *v1alpha1.Cluster {
 }
 
 func fleet(n int) []client.Object {
-	var out []client.Object
+	out := make([]client.Object, 0, n)
 	for i := range n {
 		out = append(out, newCluster(fmt.Sprintf("c-%d", i+1)))
 	}
@@ -535,7 +535,7 @@ func TestWatches(t *testing.T) {
 	h := newHarness(t, shop, other, evicted, left)
 
 	name := func(in []reconcile.Request) []string {
-		var out []string
+		out := make([]string, 0, len(in))
 		for _, r := range in {
 			out = append(out, r.String())
 		}
