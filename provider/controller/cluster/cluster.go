@@ -143,7 +143,9 @@ func residence(hub client.Reader) handler.EventHandler {
 			return // It is gone, or will be polled.
 		}
 		if meta.WasDeleted(cr) || cr.Status.AtProvider.Releases <= counted {
-			q.Add(reconcile.Request{NamespacedName: name})
+			req := reconcile.Request{NamespacedName: name}
+			q.Forget(req) // What it waited for has happened: what is next need not wait as long.
+			q.Add(req)
 		}
 	}
 	return handler.Funcs{

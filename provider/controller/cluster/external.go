@@ -90,12 +90,31 @@ func (e *external) observeTenants(ctx context.Context, cr *v1alpha1.Cluster) (bo
 	}
 	cr.Status.AtProvider.Nodes = nodes
 	e.tenants = found
-	if !found.plan.Empty() {
+	// A cluster that is in use does not stop being so while something is put right.
+	inUse := cr.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue
+	switch {
+	case found.plan.Empty() && inUse:
+		available(cr)
+	case found.plan.Empty():
+		return true, e.open(ctx, cr)
+	case !inUse:
 		report(cr, "waits for its tenants to be set up")
-		return false, nil
 	}
-	available(cr)
-	return true, nil
+	return found.plan.Empty(), nil
+}
+
+// open a cluster to its tenants: it is ready as soon as they can use it.
+func (e *external) open(ctx context.Context, cr *v1alpha1.Cluster) error {
+	ok, err := e.tenants.effective(ctx)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		available(cr)
+	case cr.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue:
+		report(cr, "waits for the rights of its tenants to have effect")
+	}
+	return nil
 }
 
 // observeDeletion of a cluster. It goes on existing until it is drained.
@@ -133,8 +152,7 @@ func (e *external) Update(ctx context.Context, cr *v1alpha1.Cluster) (managed.Ex
 	if err := e.tenants.settle(ctx); err != nil {
 		return managed.ExternalUpdate{}, err
 	}
-	available(cr)
-	return managed.ExternalUpdate{AdditionalDetails: done}, nil
+	return managed.ExternalUpdate{AdditionalDetails: done}, e.open(ctx, cr)
 }
 
 func (e *external) ensure(ctx context.Context) error {

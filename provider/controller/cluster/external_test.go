@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
@@ -51,6 +52,7 @@ func TestObserve(t *testing.T) {
 		releases []client.Object
 		there    []client.Object // On the cluster.
 		fails    error           // All calls to the cluster.
+		slow     bool            // Rights have no effect yet.
 		want     want
 	}{
 		"Nothing": {
@@ -110,6 +112,27 @@ func TestObserve(t *testing.T) {
 					Version: "v1.35.3", Endpoint: "https://127.0.0.1:6443", Tenants: []string{"shop"},
 					Releases: 3, Applications: []string{"shop/api", "shop/storefront"},
 				},
+			},
+		},
+		"RightsMissing": {
+			reason:  "A cluster is not ready before the rights of its tenants have effect.",
+			cluster: wanted(tenant("shop")),
+			state:   ready,
+			there:   []client.Object{namespace("shop"), binding("shop")},
+			slow:    true,
+			want: want{
+				exists: true, upToDate: true, secret: true, ready: xpv2.ReasonCreating, message: "waits for the rights of its tenants to have effect",
+				status: v1alpha1.ClusterObservation{Version: "v1.35.3", Endpoint: "https://127.0.0.1:6443", Message: "waits for the rights of its tenants to have effect"},
+			},
+		},
+		"Drifted": {
+			reason:  "A cluster that is in use stays ready while what somebody changed is put right.",
+			cluster: wanted(tenant("shop"), func(c *v1alpha1.Cluster) { c.SetConditions(xpv2.Available()) }),
+			state:   ready,
+			there:   []client.Object{namespace("shop")},
+			want: want{
+				exists: true, secret: true, ready: xpv2.ReasonAvailable,
+				status: v1alpha1.ClusterObservation{Version: "v1.35.3", Endpoint: "https://127.0.0.1:6443"},
 			},
 		},
 		"Unreachable": {
@@ -188,10 +211,14 @@ func TestObserve(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			there := onCluster(t, tc.fails, tc.there...)
+			if tc.slow {
+				there = interceptor.NewClient(there, interceptor.Funcs{Create: nothing})
+			}
 			e := &external{
 				hub:     hub(t, tc.releases...),
 				backend: &clusters{state: tc.state, err: tc.err},
-				targets: opener{onCluster(t, tc.fails, tc.there...)},
+				targets: opener{there},
 				secrets: &secrets{},
 			}
 			o, err := e.Observe(context.Background(), tc.cluster)
@@ -469,7 +496,7 @@ func hub(t *testing.T, releases ...client.Object) client.Client {
 }
 
 // onCluster returns a client of a cluster that has objects, and whose calls may fail.
-func onCluster(t *testing.T, fails error, objects ...client.Object) client.Client {
+func onCluster(t *testing.T, fails error, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	return fake.NewClientBuilder().WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, o ...client.ListOption) error {
@@ -478,7 +505,20 @@ func onCluster(t *testing.T, fails error, objects ...client.Object) client.Clien
 			}
 			return c.List(ctx, l, o...)
 		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			r, ok := o.(*authorizationv1.SubjectAccessReview)
+			if !ok {
+				return c.Create(ctx, o, opts...)
+			}
+			b := &rbacv1.RoleBinding{}
+			r.Status.Allowed = c.Get(ctx, types.NamespacedName{Namespace: r.Spec.ResourceAttributes.Namespace, Name: r.Spec.User}, b) == nil
+			return nil
+		},
 	}).Build()
+}
+
+func nothing(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+	return nil
 }
 
 // list what tenants have on a cluster.

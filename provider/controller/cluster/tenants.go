@@ -3,18 +3,28 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/tenancy"
 	"github.com/mainstay-dev/mainstay/provider/target"
+)
+
+// How long rights may take to have effect before a reconcile goes on without, and how
+// often it is asked whether they have.
+const (
+	effectTimeout = 2 * time.Second
+	effectPoll    = 100 * time.Millisecond
 )
 
 // tenants of a cluster: what they were granted and what is to be done about it.
@@ -91,6 +101,41 @@ func (t *tenants) state(ctx context.Context, bindings ...client.ListOption) (ten
 		}
 	}
 	return tenancy.State{Namespaces: namespaces.Items, RoleBindings: roles.Items, Quotas: quotas.Items, LimitRanges: limits.Items}, nil
+}
+
+// effective returns true once every tenant can use what it was granted. A cluster that
+// was just made takes a moment to fill in what its roles allow, and any cluster to
+// notice a binding. It waits that moment.
+func (t *tenants) effective(ctx context.Context) (bool, error) {
+	var failed error
+	err := wait.PollUntilContextTimeout(ctx, effectPoll, effectTimeout, true, func(ctx context.Context) (bool, error) {
+		var ok bool
+		ok, failed = t.allowed(ctx)
+		return ok, failed
+	})
+	if failed != nil {
+		return false, failed
+	}
+	return err == nil, nil
+}
+
+func (t *tenants) allowed(ctx context.Context) (bool, error) {
+	for _, g := range t.grants {
+		for _, tenant := range g.Tenants {
+			r := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:               tenancy.User(tenant),
+				Groups:             []string{tenancy.Group},
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: g.Namespace, Verb: "create", Resource: "configmaps"},
+			}}
+			if err := t.client.Create(ctx, r); err != nil {
+				return false, fmt.Errorf("cannot ask cluster what tenants may do: %w", err)
+			}
+			if !r.Status.Allowed {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // describe what is to be done, for the change log.
