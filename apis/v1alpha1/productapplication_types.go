@@ -62,7 +62,7 @@ type ProductApplicationSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.externalRevision)",message="externalRevision is not supported yet: remove it"
 // +kubebuilder:validation:XValidation:rule="!has(self.replicaKey)",message="replicaKey is not supported: remove it"
 type Component struct {
-	// Name of the component, unique in the application. Its workload has this name.
+	// Name of the component, unique in the application. Its workload is named by it.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=52
 	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`

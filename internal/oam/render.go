@@ -1,9 +1,10 @@
 package oam
 
 import (
-	"github.com/mainstay-dev/mainstay/internal/bundle"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mainstay-dev/mainstay/internal/bundle"
 )
 
 // content renders components.

@@ -1,12 +1,11 @@
 package oam
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"maps"
 )
 
 // maxDepth is how deeply properties may be nested.

@@ -23,7 +23,7 @@ const (
 	TypeObjects         = "k8s-objects"
 )
 
-// A instance is what a template needs to know besides the parameters.
+// An instance is what a template needs to know besides the parameters.
 type instance struct {
 	// application and component are names.
 	application, component string

@@ -42,7 +42,7 @@ func condition(want wanted, seen observed) (reason, message string) {
 	case seen.state.Ready() && is.Clusters.Total == 0:
 		return v1alpha1.ReasonReached, "placed on no cluster, which a topology policy allows"
 	case seen.state.Ready():
-		return v1alpha1.ReasonReached, progress(is)
+		return v1alpha1.ReasonReached, summary(is.Clusters) + " clusters ready"
 	case degraded(seen):
 		return v1alpha1.ReasonDegraded, progress(is)
 	}
@@ -78,10 +78,8 @@ func cause(message string) string {
 
 // progress says on how many clusters the application is, and what is in the way.
 func progress(is mv1alpha1.RolloutObservation) string {
-	s := fmt.Sprintf("%s clusters ready", summary(is.Clusters))
+	s := summary(is.Clusters) + " clusters ready"
 	switch n := len(is.Problems); {
-	case is.Clusters.Ready == is.Clusters.Total && n == 0 && is.Clusters.InMotion == 0:
-		return s
 	case n == 0 && is.Message != "":
 		return s + ": " + is.Message
 	case n == 1:

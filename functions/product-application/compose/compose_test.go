@@ -132,7 +132,7 @@ func ptrTo(s string) *string { return &s }
 
 // tooMuch has two variants that hardly compress and fit only one at a time.
 func tooMuch(t *testing.T) *fnv1.RunFunctionRequest {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Repeatable is what is wanted.
+	r := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 950_000)
 	for i := range noise {
 		noise[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[r.IntN(64)]
@@ -192,6 +192,11 @@ func TestReached(t *testing.T) {
 			reason: "Without problems it is said what is awaited.",
 			says:   map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{"clusters": three(0), "message": "3 in motion"}},
 			want:   want{v1alpha1.ReasonProgressing, "0/3 clusters ready: 3 in motion", 25 * time.Second},
+		},
+		"Leaving": {
+			reason: "All that is wanted is ready, and something is left to do.",
+			says:   map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{"clusters": three(3), "message": "1 to be removed"}},
+			want:   want{v1alpha1.ReasonProgressing, "3/3 clusters ready: 1 to be removed", 25 * time.Second},
 		},
 		"Silent": {
 			reason: "Or nothing, where nothing is known.",
