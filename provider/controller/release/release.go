@@ -68,7 +68,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jit
 		managed.WithPollIntervalHook(poll(clock.RealClock{}, steady.Poll(jitter, rand.Float64))),
 		managed.WithLogger(o.Logger.WithValues("controller", controllerName)),
 		managed.WithRecorder(steady.Recorder{
-			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...), //nolint:staticcheck // The runtime takes no other recorder.
+			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...),
 			Drop:     routine,
 		}),
 	)...)
