@@ -128,11 +128,24 @@ func (c *ControlPlane) Destroy(ctx context.Context) error {
 	if err := c.cfg.Etcd.DeletePrefix(ctx, c.cfg.Prefix+"/"); err != nil {
 		return err
 	}
-	// Last, because without the directory there is no control plane.
-	if err := os.RemoveAll(c.cfg.Dir); err != nil {
-		return fmt.Errorf("cannot remove files of control plane: %w", err)
+	return c.removeFiles()
+}
+
+// Discard removes processes and files and leaves the objects: it is for a control
+// plane whose etcd is destroyed, which need not even run.
+func (c *ControlPlane) Discard(ctx context.Context) error {
+	unlock, err := statedir.LockExisting(ctx, c.cfg.Dir)
+	if errors.Is(err, statedir.ErrGone) {
+		return nil
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.stop(ctx); err != nil {
+		return err
+	}
+	return c.removeFiles()
 }
 
 // Exists returns true where there is something to Destroy.
@@ -145,6 +158,14 @@ func (c *ControlPlane) Exists() (bool, error) {
 		return false, fmt.Errorf("cannot look for control plane: %w", err)
 	}
 	return true, nil
+}
+
+// removeFiles comes last: without the directory there is no control plane.
+func (c *ControlPlane) removeFiles() error {
+	if err := os.RemoveAll(c.cfg.Dir); err != nil {
+		return fmt.Errorf("cannot remove files of control plane: %w", err)
+	}
+	return nil
 }
 
 // stop ends clients before what they are clients of.

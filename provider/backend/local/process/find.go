@@ -132,3 +132,25 @@ func (p found) waitGone(ctx context.Context, d time.Duration) (bool, error) {
 	}
 	return true, nil
 }
+
+// StopAll ends every process whose directory is below a root, in no order, and
+// returns how many there were. It is for cleaning up after state that cannot be
+// read any more: processes are found by their marks alone.
+func StopAll(ctx context.Context, root string) (int, error) {
+	n := 0
+	errs := []error{}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(d))
+		if err != nil {
+			continue
+		}
+		p, ok := inspect(pid)
+		if !ok || !strings.HasPrefix(p.mark, strings.TrimSuffix(root, "/")+"/") {
+			continue
+		}
+		n++
+		errs = append(errs, Stop(ctx, filepath.Dir(p.mark), filepath.Base(p.mark)))
+	}
+	return n, errors.Join(errs...)
+}

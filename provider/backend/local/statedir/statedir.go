@@ -106,3 +106,22 @@ func tryLock(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// RemoveLock removes the lock of a directory that the caller holds, and lets go of
+// nothing: others who wait notice that it is gone.
+func RemoveLock(dir string) error {
+	if err := os.Remove(filepath.Join(dir, lockName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot remove lock: %w", err)
+	}
+	return nil
+}
+
+// RemoveEmpty removes a directory that is empty. That it is not, or is not there,
+// is no error.
+func RemoveEmpty(dir string) error {
+	err := os.Remove(dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return nil
+	}
+	return fmt.Errorf("cannot remove directory: %w", err)
+}

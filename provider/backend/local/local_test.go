@@ -1,0 +1,100 @@
+package local_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/mainstay-dev/mainstay/provider/backend"
+	"github.com/mainstay-dev/mainstay/provider/backend/backendtest"
+	"github.com/mainstay-dev/mainstay/provider/backend/local"
+)
+
+const version = "v1.35.3"
+
+func TestConformance(t *testing.T) {
+	state := stateFolder(t)
+	backendtest.Run(t, backendtest.Harness{
+		New:          func(t *testing.T) backend.Backend { t.Helper(); return open(t, state) },
+		Cluster:      func(_ *testing.T, i int) backend.Cluster { return cluster(i) },
+		Kill:         func(t *testing.T, i int) { t.Helper(); kill(t, dir(state, i), "kube-apiserver") },
+		Makes:        true,
+		OtherVersion: "v1.99.0",
+	})
+	nothingLeft(t, state)
+}
+
+// stateFolder is cleared of processes also where a test fails.
+func stateFolder(t *testing.T) string {
+	t.Helper()
+	state := t.TempDir()
+	t.Cleanup(func() {
+		b := open(t, state)
+		for i := range 2 {
+			if err := b.DeleteCluster(context.Background(), cluster(i)); err != nil {
+				t.Errorf("DeleteCluster(...): %v", err)
+			}
+		}
+	})
+	return state
+}
+
+func open(t *testing.T, state string) *local.Backend {
+	t.Helper()
+	b, err := local.New(local.Config{Binaries: backendtest.Binaries(t), State: state})
+	if err != nil {
+		t.Fatalf("New(...): %v", err)
+	}
+	return b
+}
+
+func cluster(i int) backend.Cluster {
+	return backend.Cluster{Namespace: "team", Name: "fleet.eu-" + strconv.Itoa(i)}
+}
+
+func dir(state string, i int) string {
+	c := cluster(i)
+	return filepath.Join(state, "clusters", c.Namespace, c.Name)
+}
+
+// kill a process and wait for nothing.
+func kill(t *testing.T, dir, name string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, name+".pid"))
+	if err != nil {
+		t.Fatalf("Cannot find %s: %v", name, err)
+	}
+	pid, err := strconv.Atoi(string(b))
+	if err != nil {
+		t.Fatalf("Cannot find %s: %v", name, err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("Cannot kill %s: %v", name, err)
+	}
+}
+
+// nothingLeft fails where a process or a file of a state folder is left.
+func nothingLeft(t *testing.T, state string) {
+	t.Helper()
+	entries, err := os.ReadDir(state)
+	if err != nil {
+		t.Fatalf("Cannot read state folder: %v", err)
+	}
+	for _, e := range entries {
+		t.Errorf("Left in the state folder: %s", e.Name())
+	}
+	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatalf("Cannot list processes: %v", err)
+	}
+	for _, p := range procs {
+		// Processes may have gone meanwhile.
+		if b, err := os.ReadFile(p); err == nil && strings.Contains(string(b), state) {
+			t.Errorf("Left running: %s", strings.ReplaceAll(string(b), "\x00", " "))
+		}
+	}
+}
