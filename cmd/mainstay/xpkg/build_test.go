@@ -224,7 +224,7 @@ func TestBuildRefusals(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		registry string
-		spoil   func(fs afero.Fs)
+		spoil    func(fs afero.Fs)
 		want     string
 	}{
 		"NoPath": {
@@ -253,7 +253,7 @@ func TestBuildRefusals(t *testing.T) {
 		"MissingMeta": {
 			reason:   "Without metadata there is no package.",
 			registry: DefaultRegistry,
-			spoil:   func(fs afero.Fs) { _ = fs.Remove("crossplane.yaml") },
+			spoil:    func(fs afero.Fs) { _ = fs.Remove("crossplane.yaml") },
 			want:     "cannot read metadata",
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -133,24 +134,40 @@ func (p found) waitGone(ctx context.Context, d time.Duration) (bool, error) {
 	return true, nil
 }
 
-// StopAll ends every process whose directory is below a root, in no order, and
-// returns how many there were. It is for cleaning up after state that cannot be
-// read any more: processes are found by their marks alone.
-func StopAll(ctx context.Context, root string) (int, error) {
-	n := 0
-	errs := []error{}
+// A Listed process is one that was found by its mark.
+type Listed struct {
+	// PID is its process id.
+	PID int
+	// Name is the path of its directory and its name.
+	Name string
+}
+
+// List every process whose directory is a root or below it, in order of name. It
+// is for looking and cleaning up where state cannot be read any more: processes are
+// found by their marks alone.
+func List(root string) []Listed {
+	out := []Listed{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(filepath.Base(d))
 		if err != nil {
 			continue
 		}
-		p, ok := inspect(pid)
-		if !ok || !strings.HasPrefix(p.mark, strings.TrimSuffix(root, "/")+"/") {
-			continue
+		if p, ok := inspect(pid); ok && strings.HasPrefix(p.mark, strings.TrimSuffix(root, "/")+"/") {
+			out = append(out, Listed{PID: p.pid, Name: p.mark})
 		}
-		n++
-		errs = append(errs, Stop(ctx, filepath.Dir(p.mark), filepath.Base(p.mark)))
 	}
-	return n, errors.Join(errs...)
+	slices.SortFunc(out, func(a, b Listed) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// StopAll ends every process whose directory is a root or below it, and returns how
+// many there were.
+func StopAll(ctx context.Context, root string) (int, error) {
+	all := List(root)
+	errs := make([]error, 0, len(all))
+	for _, p := range all {
+		errs = append(errs, Stop(ctx, filepath.Dir(p.Name), filepath.Base(p.Name)))
+	}
+	return len(all), errors.Join(errs...)
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"k8s.io/utils/clock"
+
+	"github.com/mainstay-dev/mainstay/cmd/mainstay/demo"
+	"github.com/mainstay-dev/mainstay/cmd/mainstay/hub"
+	"github.com/mainstay-dev/mainstay/cmd/mainstay/step"
+)
+
+type demoCmd struct {
+	Up     demoUpCmd     `cmd:"" help:"Start the demo, or bring it back to where it should be."`
+	Down   demoDownCmd   `cmd:"" help:"Stop everything that the demo started and remove its state."`
+	Status demoStatusCmd `cmd:"" help:"Say what of the demo runs."`
+}
+
+// demoFlags say where the demo is.
+type demoFlags struct {
+	Source   string `default:"."             help:"Root of the source tree." type:"path"`
+	State    string `default:"_output/demo"  help:"Folder for all that the demo keeps." type:"path"`
+	Binaries string `env:"MAINSTAY_BINARIES" help:"Folder of the programs. Defaults to _output/bin below the source tree." type:"path"`
+
+	DefaultCircuitBreaker bool `help:"Leave Crossplane's circuit breaker at Crossplane's defaults."`
+}
+
+func (f *demoFlags) demo() (*demo.Demo, error) {
+	for _, p := range []*string{&f.Source, &f.State, &f.Binaries} {
+		if *p == "" {
+			*p = filepath.Join(f.Source, "_output", "bin")
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return nil, fmt.Errorf("cannot find folder %q: %w", *p, err)
+		}
+		*p = abs
+	}
+	log := step.New(os.Stdout, clock.RealClock{})
+	return demo.New(demo.Config{
+		Hub: hub.New(hub.Config{
+			State: f.State, Binaries: f.Binaries, Source: f.Source, Log: log,
+			DefaultCircuitBreaker: f.DefaultCircuitBreaker,
+		}),
+		Examples: filepath.Join(f.Source, "examples", "demo"),
+		Binaries: f.Binaries,
+		Out:      os.Stdout,
+		Log:      log,
+	}), nil
+}
+
+type demoUpCmd struct {
+	demoFlags
+	HubOnly        bool `help:"Start the hub with Mainstay installed, and apply nothing."`
+	CrossplaneOnly bool `help:"Start the hub with Crossplane, and install nothing."`
+}
+
+// Run brings the demo up.
+func (c *demoUpCmd) Run(ctx context.Context) error {
+	d, err := c.demo()
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.CrossplaneOnly:
+		return d.Hub().UpCrossplane(ctx)
+	case c.HubOnly:
+		return d.Hub().Up(ctx)
+	}
+	return d.Up(ctx)
+}
+
+type demoDownCmd struct{ demoFlags }
+
+// Run takes the demo down.
+func (c *demoDownCmd) Run(ctx context.Context) error {
+	d, err := c.demo()
+	if err != nil {
+		return err
+	}
+	return d.Down(ctx)
+}
+
+type demoStatusCmd struct{ demoFlags }
+
+// Run says what of the demo runs.
+func (c *demoStatusCmd) Run(ctx context.Context) error {
+	d, err := c.demo()
+	if err != nil {
+		return err
+	}
+	return d.Status(ctx)
+}

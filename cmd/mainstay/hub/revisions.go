@@ -1,0 +1,97 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	pkgv1 "github.com/crossplane/crossplane/apis/v2/pkg/v1"
+
+	"github.com/mainstay-dev/mainstay/cmd/mainstay/xpkg"
+)
+
+// reportRuntimes tells Crossplane about each package revision that its runtime runs,
+// where, and which Secret has its certificate. With external runtimes nobody else
+// does, and Crossplane waits for all three.
+func (h *Hub) reportRuntimes(ctx context.Context, c client.Client) error {
+	functions := &pkgv1.FunctionRevisionList{}
+	if err := c.List(ctx, functions); err != nil {
+		return fmt.Errorf("cannot list function revisions: %w", err)
+	}
+	for i := range functions.Items {
+		r := &functions.Items[i]
+		name := strings.TrimPrefix(r.GetLabels()[pkgv1.LabelParentPackage], "mainstay-function-")
+		port, err := h.port(ctx, name)
+		if err != nil {
+			return err
+		}
+		endpoint := fmt.Sprintf("dns:///localhost:%d", port)
+		if r.Status.Endpoint == endpoint && running(r) {
+			continue
+		}
+		r.Status.Endpoint = endpoint
+		if err := report(ctx, c, r); err != nil {
+			return err
+		}
+	}
+	providers := &pkgv1.ProviderRevisionList{}
+	if err := c.List(ctx, providers); err != nil {
+		return fmt.Errorf("cannot list provider revisions: %w", err)
+	}
+	for i := range providers.Items {
+		if r := &providers.Items[i]; !running(r) {
+			if err := report(ctx, c, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func running(r pkgv1.PackageRevisionWithRuntime) bool {
+	return r.GetTLSServerSecretName() != nil && *r.GetTLSServerSecretName() == secretServer &&
+		r.GetCondition(pkgv1.TypeRuntimeHealthy).Equal(pkgv1.RuntimeHealthy()) &&
+		r.GetCondition(pkgv1.TypeRuntimeActive).Equal(pkgv1.RuntimeActive())
+}
+
+func report(ctx context.Context, c client.Client, r pkgv1.PackageRevisionWithRuntime) error {
+	name := secretServer
+	r.SetTLSServerSecretName(&name)
+	for _, condition := range []xpv2.Condition{pkgv1.RuntimeHealthy(), pkgv1.RuntimeActive()} {
+		r.SetConditions(condition)
+	}
+	if err := c.Status().Update(ctx, r); err != nil {
+		return fmt.Errorf("cannot report runtime of %s: %w", r.GetName(), err)
+	}
+	return nil
+}
+
+func packageObject(kind xpkg.Kind, name string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetAPIVersion(pkgv1.SchemeGroupVersion.String())
+	u.SetKind(string(kind))
+	u.SetName(name)
+	return u
+}
+
+// conditionTrue says whether a condition is true, and what it says if not.
+func conditionTrue(u *unstructured.Unstructured, kind string) (ok bool, message string) {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range conditions {
+		m, isMap := c.(map[string]any)
+		if !isMap || m["type"] != kind {
+			continue
+		}
+		message, _ = m["message"].(string)
+		return m["status"] == "True", message
+	}
+	return false, "no condition " + kind
+}
+
+func unstructuredFrom(o map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: o}
+}

@@ -1,0 +1,55 @@
+// Command mainstay builds Mainstay's packages and runs its demo.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/go-logr/logr"
+
+	"github.com/mainstay-dev/mainstay/cmd/mainstay/registry"
+	"github.com/mainstay-dev/mainstay/internal/version"
+)
+
+// A command line, as a tree of nouns.
+type command struct {
+	Version kong.VersionFlag `help:"Print the version and exit."`
+
+	Demo     demoCmd     `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
+	Package  packageCmd  `cmd:"" help:"Build and push Mainstay's Crossplane packages."`
+	Registry registryCmd `cmd:"" help:"Serve a package registry from a folder." hidden:""`
+}
+
+type registryCmd struct {
+	Dir     string `help:"Folder to keep packages in." required:"" type:"path"`
+	Address string `help:"Loopback address to listen on." required:""`
+}
+
+// Run the registry until it is stopped.
+func (c *registryCmd) Run(ctx context.Context) error { return registry.Serve(ctx, c.Dir, c.Address) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// Libraries have nothing to say to the reader of a demo.
+	log.SetLogger(logr.Discard())
+
+	k := kong.Parse(&command{},
+		kong.Name("mainstay"),
+		kong.Description("Fleets of Kubernetes clusters, and the products on them, as claims."),
+		kong.Vars{"version": version.String()},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.UsageOnError())
+	err := k.Run()
+	if errors.Is(err, context.Canceled) {
+		k.Errorf("interrupted: run the same command again to go on from here")
+		os.Exit(130)
+	}
+	k.FatalIfErrorf(err)
+}
