@@ -20,7 +20,7 @@ type packageCmd struct {
 // packageFlags say what is built.
 type packageFlags struct {
 	Source   string   `default:"." help:"Root of the source tree." type:"path"`
-	Version  string   `default:"" help:"Version of the packages, such as v0.1.0. Defaults to that of this command." name:"version"`
+	Version  string   `default:"" help:"Version of the packages, such as v0.1.0. Defaults to that of this command." name:"package-version"`
 	Registry string   `default:"xpkg.mainstay.dev/mainstay" help:"Registry, with path, that packages refer to each other in."`
 	Arch     []string `default:"amd64,arm64" help:"Architectures to build runtime images for."`
 }

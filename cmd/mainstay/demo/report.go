@@ -63,7 +63,8 @@ func (d *Demo) Status(ctx context.Context) error {
 	}
 	claims, err := d.kubectl(ctx, "get", "clusterfleets,productapplications", "-A", "--request-timeout=5s")
 	if err != nil {
-		return fmt.Errorf("cannot ask the hub; bring it back with make demo: %w", err)
+		_, err := fmt.Fprintf(d.cfg.Out, "\nNo claims can be read; bring the demo back with: make demo\n%v\n", err)
+		return err
 	}
 	_, err = fmt.Fprintf(d.cfg.Out, "\n%s", claims)
 	return err
