@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -36,6 +37,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/provider/backend/backendtest"
+	"github.com/mainstay-dev/mainstay/provider/backend/kubeconfig"
 	"github.com/mainstay-dev/mainstay/provider/backend/local"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/controlplane"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
@@ -184,6 +186,8 @@ func TestClusters(t *testing.T) {
 		w.until(t, "cluster and Release are gone", func() error { return first(w.gone(r), w.gone(cr)) })
 	})
 
+	t.Run("AdoptsAndLetsGo", func(t *testing.T) { w.adopt(t) })
+
 	t.Run("LeavesNothing", func(t *testing.T) {
 		left, err := filepath.Glob(filepath.Join(w.state, "*", "*"))
 		if err != nil {
@@ -200,19 +204,64 @@ func TestClusters(t *testing.T) {
 	})
 }
 
+// adopt the hub itself, and let go of it.
+func (w *world) adopt(t *testing.T) {
+	t.Helper()
+	w.create(t, &v1alpha1.ProviderConfig{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: "adopted"},
+		Spec:       v1alpha1.ProviderConfigSpec{Backend: v1alpha1.BackendKubeconfig},
+	})
+	cr := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: "theirs.hub"}}
+	cr.Spec.ProviderConfigReference = &xpv2.ProviderConfigReference{Kind: "ProviderConfig", Name: "adopted"}
+	cr.Spec.ForProvider = v1alpha1.ClusterParameters{
+		Fleet: "theirs", Name: "hub", Tenants: []v1alpha1.Tenant{{Namespace: "shop"}},
+		KubeconfigSecretRef: &v1alpha1.SecretKeySelector{Name: "theirs"},
+	}
+	w.create(t, cr)
+	w.until(t, "the Secret that is missing is named", func() error {
+		return w.has(cr, xpv2.TypeSynced, corev1.ConditionFalse, `spec.clusters[].kubeconfigSecretRef: there is no Secret "theirs" in namespace "ops"`)
+	})
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: "theirs"}, Data: map[string][]byte{"kubeconfig": []byte("garbage")}}
+	w.create(t, s)
+	w.until(t, "garbage is called that", func() error {
+		return w.has(cr, xpv2.TypeSynced, corev1.ConditionFalse, "kubeconfig cannot be used")
+	})
+	w.change(t, s, func() { s.Data["kubeconfig"] = w.hubKubeconfig })
+	w.until(t, "the cluster is adopted", func() error {
+		return first(w.has(cr, xpv2.TypeReady, corev1.ConditionTrue, ""), w.has(cr, xpv2.TypeSynced, corev1.ConditionTrue, ""))
+	})
+	if err := w.tenant(t, cr, "shop").Create(t.Context(), configMap("shop")); err != nil {
+		t.Errorf("a tenant may act in its namespace: %v", err)
+	}
+
+	if err := w.hub.Delete(t.Context(), cr); err != nil {
+		t.Fatal(err)
+	}
+	w.until(t, "the cluster is let go of", func() error { return w.gone(cr) })
+	b := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "mainstay:tenant:shop"}}
+	if err := w.gone(b); err != nil {
+		t.Errorf("its tenants have left: %v", err)
+	}
+	if err := w.get(configMap("shop")); err != nil {
+		t.Errorf("what they had is left alone: %v", err)
+	}
+}
+
 // A world is a hub with controllers, and the clusters they make.
 type world struct {
-	hub       client.WithWatch
-	hubConfig *rest.Config
-	state     string
-	targets   *target.Clients
+	hub           client.WithWatch
+	hubConfig     *rest.Config
+	hubKubeconfig []byte
+	state         string
+	targets       *target.Clients
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctrl.SetLogger(logr.Discard())
 	dir, bin := t.TempDir(), backendtest.Binaries(t)
-	w := &world{hubConfig: startHub(t, dir, bin), state: filepath.Join(dir, "clusters")}
+	w := &world{state: filepath.Join(dir, "clusters")}
+	w.hubConfig, w.hubKubeconfig = startHub(t, dir, bin)
 
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
@@ -248,7 +297,7 @@ func newWorld(t *testing.T) *world {
 	}
 	o.Features.Enable(feature.EnableBetaManagementPolicies)
 	d := Deps{
-		Backends: providerconfig.Backends{v1alpha1.BackendLocal: b},
+		Backends: providerconfig.Backends{v1alpha1.BackendLocal: b, v1alpha1.BackendKubeconfig: kubeconfig.New()},
 		Targets:  target.NewClients(mgr.GetClient()),
 		Workers:  Workers{Clusters: 5, NodePools: 5, Releases: 5, Rollouts: 5},
 	}
@@ -274,7 +323,7 @@ func run(t *testing.T, mgr ctrl.Manager) {
 }
 
 // startHub starts a control plane that collects garbage.
-func startHub(t *testing.T, dir, bin string) *rest.Config {
+func startHub(t *testing.T, dir, bin string) (*rest.Config, []byte) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -294,7 +343,11 @@ func startHub(t *testing.T, dir, bin string) *rest.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg
+	kc, err := c.Kubeconfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, kc
 }
 
 func (w *world) create(t *testing.T, objects ...client.Object) {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,6 +72,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 			resolver: &providerconfig.Resolver{Hub: hub, Backends: d.Backends},
 			targets:  d.Targets,
 			secrets:  managed.NewAPILocalSecretPublisher(hub, mgr.GetScheme()),
+			clock:    clock.RealClock{},
 		}),
 		managed.WithInitializers(steady.NewInitializer(hub, nameSecret)),
 		managed.WithLogger(o.Logger.WithValues("controller", name)),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
@@ -26,6 +27,7 @@ type connector struct {
 	resolver *providerconfig.Resolver
 	targets  Opener
 	secrets  publisher
+	clock    clock.PassiveClock
 }
 
 // Connect to the backend of a Cluster.
@@ -39,5 +41,5 @@ func (c *connector) Connect(ctx context.Context, cr *v1alpha1.Cluster) (managed.
 	if err != nil {
 		return nil, err
 	}
-	return &external{hub: c.hub, backend: found.Backend, asked: found.Cluster, targets: c.targets, secrets: c.secrets}, nil
+	return &external{hub: c.hub, backend: found.Backend, asked: found.Cluster, targets: c.targets, secrets: c.secrets, clock: c.clock}, nil
 }

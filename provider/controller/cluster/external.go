@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
@@ -20,6 +22,9 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
+// settling is how long a new cluster may take before it says what keeps it.
+const settling = time.Minute
+
 // An external is one Cluster, for one reconcile: what Observe finds, Update and Delete
 // act on.
 type external struct {
@@ -28,6 +33,7 @@ type external struct {
 	asked   backend.Cluster
 	targets Opener
 	secrets publisher
+	clock   clock.PassiveClock
 
 	state     backend.ClusterState
 	residents residents
@@ -69,7 +75,7 @@ func (e *external) current() bool { return e.state.Exists && e.state.UpToDate }
 // observeTenants says whether nothing has to be done for them, as far as it can be.
 func (e *external) observeTenants(ctx context.Context, cr *v1alpha1.Cluster) (bool, error) {
 	if !e.state.Ready {
-		report(cr, or(e.state.Message, "waits for the API server"))
+		report(cr, e.awaited(cr))
 		return true, nil
 	}
 	t, err := e.targets.Open(cr, e.state.Kubeconfig)
@@ -101,6 +107,15 @@ func (e *external) observeTenants(ctx context.Context, cr *v1alpha1.Cluster) (bo
 		report(cr, "waits for its tenants to be set up")
 	}
 	return found.plan.Empty(), nil
+}
+
+// awaited says what a cluster waits for. One that was only just asked for waits for its
+// API server, and each step on the way there is not worth a write.
+func (e *external) awaited(cr *v1alpha1.Cluster) string {
+	if e.state.Message == "" || e.clock.Since(cr.GetCreationTimestamp().Time) < settling {
+		return "waits for the API server"
+	}
+	return e.state.Message
 }
 
 // open a cluster to its tenants: it is ready as soon as they can use it.
@@ -196,8 +211,12 @@ func (e *external) evict(ctx context.Context, cr *v1alpha1.Cluster) error {
 // Disconnect does nothing: connections are shared.
 func (e *external) Disconnect(context.Context) error { return nil }
 
-// record what the backend says of a cluster. What it does not know stays as it was.
+// record what the backend says of a cluster that is ready. What it does not know stays
+// as it was.
 func record(cr *v1alpha1.Cluster, s backend.ClusterState) {
+	if !s.Ready {
+		return
+	}
 	o := &cr.Status.AtProvider
 	o.Version = or(s.Version, o.Version)
 	o.Endpoint = or(s.Endpoint, o.Endpoint)

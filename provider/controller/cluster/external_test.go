@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -74,6 +76,15 @@ func TestObserve(t *testing.T) {
 			want: want{
 				exists: true, upToDate: true, secret: true, ready: xpv2.ReasonCreating, message: "waiting for etcd",
 				status: v1alpha1.ClusterObservation{Message: "waiting for etcd"},
+			},
+		},
+		"JustAskedFor": {
+			reason:  "A new cluster does not write down each step.",
+			cluster: wanted(func(c *v1alpha1.Cluster) { c.SetCreationTimestamp(metav1.NewTime(time.Unix(3590, 0))) }),
+			state:   backend.ClusterState{Exists: true, UpToDate: true, Endpoint: "https://127.0.0.1:6443", Message: "waiting for etcd"},
+			want: want{
+				exists: true, upToDate: true, ready: xpv2.ReasonCreating, message: "waits for the API server",
+				status: v1alpha1.ClusterObservation{Message: "waits for the API server"},
 			},
 		},
 		"Died": {
@@ -220,6 +231,7 @@ func TestObserve(t *testing.T) {
 				backend: &clusters{state: tc.state, err: tc.err},
 				targets: opener{there},
 				secrets: &secrets{},
+				clock:   clocktesting.NewFakePassiveClock(time.Unix(3600, 0)),
 			}
 			o, err := e.Observe(context.Background(), tc.cluster)
 			c := tc.cluster.GetCondition(xpv2.TypeReady)
@@ -292,7 +304,7 @@ func TestUpdate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &clusters{state: tc.state, fails: tc.err}
 			there := onCluster(t, nil, tc.there...)
-			e := &external{hub: hub(t), backend: b, targets: opener{there}}
+			e := &external{hub: hub(t), backend: b, targets: opener{there}, clock: clocktesting.NewFakePassiveClock(time.Unix(3600, 0))}
 			if _, err := e.Observe(context.Background(), tc.cluster); err != nil {
 				t.Fatal(err)
 			}
@@ -307,7 +319,7 @@ func TestUpdate(t *testing.T) {
 			if tc.want.ready != corev1.ConditionTrue {
 				return
 			}
-			again := &external{hub: hub(t), backend: b, targets: opener{there}}
+			again := &external{hub: hub(t), backend: b, targets: opener{there}, clock: clocktesting.NewFakePassiveClock(time.Unix(3600, 0))}
 			o, err := again.Observe(context.Background(), tc.cluster)
 			if err != nil {
 				t.Fatal(err)
@@ -385,7 +397,7 @@ func TestDelete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &clusters{state: tc.state, fails: tc.err}
 			there := onCluster(t, tc.fails, tc.there...)
-			e := &external{hub: hub(t, tc.releases...), backend: b, targets: opener{there}, secrets: &secrets{}}
+			e := &external{hub: hub(t, tc.releases...), backend: b, targets: opener{there}, secrets: &secrets{}, clock: clocktesting.NewFakePassiveClock(time.Unix(3600, 0))}
 			if _, err := e.Observe(context.Background(), tc.cluster); err != nil {
 				t.Fatal(err)
 			}

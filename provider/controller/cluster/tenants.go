@@ -108,8 +108,8 @@ func (t *tenants) state(ctx context.Context, bindings ...client.ListOption) (ten
 // notice a binding. It waits that moment.
 func (t *tenants) effective(ctx context.Context) (bool, error) {
 	var failed error
-	err := wait.PollUntilContextTimeout(ctx, effectPoll, effectTimeout, true, func(ctx context.Context) (bool, error) {
-		var ok bool
+	err := wait.PollUntilContextTimeout(ctx, effectPoll, effectTimeout, true, func(context.Context) (bool, error) {
+		var ok bool // A call that has begun ends, whether in time or not.
 		ok, failed = t.allowed(ctx)
 		return ok, failed
 	})

@@ -14,7 +14,7 @@ import (
 )
 
 // soon is when a resource is looked at again that is on its way.
-const soon = 3 * time.Second
+const soon = 2 * time.Second
 
 // Poll looks often at what is not ready, and at what is ready once in an interval, give
 // or take the jitter. It takes a source of random numbers in [0, 1).

@@ -29,7 +29,7 @@ func TestPoll(t *testing.T) {
 		interval time.Duration
 		want     time.Duration
 	}{
-		"OnItsWay":    {reason: "What is not ready is looked at soon.", jitter: "0.5", random: 0.9, interval: time.Minute, want: 3 * time.Second},
+		"OnItsWay":    {reason: "What is not ready is looked at soon.", jitter: "0.5", random: 0.9, interval: time.Minute, want: 2 * time.Second},
 		"ShortPoll":   {reason: "It is not looked at less often than what is ready.", jitter: "0", interval: time.Second, want: time.Second},
 		"NoJitter":    {reason: "Without jitter the interval is kept.", jitter: "0", random: 0.9, ready: true, interval: time.Minute, want: time.Minute},
 		"Earliest":    {reason: "A fraction is of the interval.", jitter: "0.1", random: 0, ready: true, interval: time.Minute, want: 54 * time.Second},
