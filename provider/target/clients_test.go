@@ -250,9 +250,9 @@ func TestUnreachable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rsp, err := b.RoundTrip(r)
+			rsp, err := b.RoundTrip(r) //nolint:bodyclose // There should be none.
 			if err == nil {
-				t.Fatalf("\n%s\nRoundTrip(...): want an error, got %s", tc.reason, rsp.Status) //nolint:bodyclose // There should be none.
+				t.Fatalf("\n%s\nRoundTrip(...): want an error, got %s", tc.reason, rsp.Status)
 			}
 			if diff := cmp.Diff(tc.want, err.Error()); diff != "" || !IsUnreachable(err) {
 				t.Errorf("\n%s\nRoundTrip(...): -want, +got:\n%s", tc.reason, diff)

@@ -1,7 +1,6 @@
 package target
 
 import (
-	"fmt"
 	"net/url"
 
 	"k8s.io/client-go/rest"
@@ -95,6 +94,4 @@ func checkUser(u *clientcmdapi.AuthInfo) error {
 	return nil
 }
 
-func invalid(format string, a ...any) error {
-	return &InvalidKubeconfigError{Reason: fmt.Sprintf(format, a...)}
-}
+func invalid(reason string) error { return &InvalidKubeconfigError{Reason: reason} }

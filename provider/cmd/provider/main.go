@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -87,7 +86,7 @@ func main() {
 
 // logger for all that is linked in.
 func logger(debug bool) logging.Logger {
-	var zl logr.Logger = zap.New(zap.UseDevMode(debug))
+	zl := zap.New(zap.UseDevMode(debug))
 	ctrl.SetLogger(zl)
 	klog.SetLogger(zl.WithName("kubernetes"))
 	return logging.NewLogrLogger(zl.WithName("mainstay"))
