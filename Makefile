@@ -94,8 +94,8 @@ check-generate: generate ## Fail where generated files are not what the Go types
 .PHONY: package
 package: build ## Build the Crossplane packages for amd64 and arm64. REGISTRY=host/path pushes them too.
 	$(call say,Building packages)
-	@$(BIN)/mainstay package build --version $(VERSION) --output $(OUT)/packages
-	@if [ -n "$(REGISTRY)" ]; then $(BIN)/mainstay package push --version $(VERSION) --registry $(REGISTRY); fi
+	@$(BIN)/mainstay package build --package-version $(VERSION) --output $(OUT)/packages
+	@if [ -n "$(REGISTRY)" ]; then $(BIN)/mainstay package push --package-version $(VERSION) --registry $(REGISTRY); fi
 
 .PHONY: verify-packages
 verify-packages: package $(BIN)/crossplane-cli ## Prove that the official Crossplane command accepts the packages.

@@ -132,7 +132,7 @@ func TestBadApplications(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, admission := hub.run(t.Context(), fmt.Sprintf(victim, tc.extra), "apply", "--server-side", "--force-conflicts", "-f", "-")
 			eventually(t, time.Minute, tc.reason, func() error {
-				text := ""
+				var text string
 				if admission != nil {
 					text = admission.Error()
 				} else {
@@ -228,7 +228,7 @@ func TestBadFleets(t *testing.T) {
 			}
 			_, admission := hub.run(t.Context(), "{apiVersion: mainstay.dev/v1alpha1, kind: ClusterFleet, metadata: {name: "+fleet+", namespace: bad-fleets}, spec: {"+spec+"}}", "apply", "--server-side", "--force-conflicts", "-f", "-")
 			eventually(t, 90*time.Second, tc.reason, func() error {
-				text := ""
+				var text string
 				if admission != nil {
 					text = admission.Error()
 				} else {

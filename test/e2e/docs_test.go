@@ -96,4 +96,3 @@ func runPage(t *testing.T, page string, replace map[string]string) {
 		t.Errorf("%s has no block to run", page)
 	}
 }
-

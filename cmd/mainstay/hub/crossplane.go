@@ -74,8 +74,8 @@ func (h *Hub) initCrossplane(ctx context.Context, waiting step.Waiting) error {
 
 	// The first try fails while the kinds that it makes are not served yet.
 	out := []byte{}
+	waiting("Crossplane's kinds to be served")
 	err = wait.PollUntilContextTimeout(ctx, poll, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		waiting("Crossplane's kinds to be served")
 		cmd := exec.CommandContext(ctx, h.binary("crossplane"), "core", "init")
 		cmd.Env = env
 		var err error

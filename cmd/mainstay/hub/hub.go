@@ -75,6 +75,9 @@ func (h *Hub) UpCrossplane(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	if err := h.dropTaken(ctx); err != nil {
+		return err
+	}
 	if err := h.cfg.Log.Do(ctx, "Kubernetes API server and controller manager run", h.upControlPlane); err != nil {
 		return err
 	}

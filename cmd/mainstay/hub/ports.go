@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 
+	"github.com/mainstay-dev/mainstay/provider/backend/local/process"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/statedir"
 )
 
@@ -18,14 +20,16 @@ type ports map[string]int
 
 // Names of ports, apart from the functions', which are their names.
 const (
-	portRegistry         = "registry"
-	portCoreMetrics      = "crossplane-metrics"
-	portCoreHealth       = "crossplane-health"
-	portCoreWebhook      = "crossplane-webhook"
-	portProviderHealth   = "provider-health"
-	portProviderMetrics  = "provider-metrics"
-	portRegistryAttempts = 20
+	portRegistry        = "registry"
+	portCoreMetrics     = "crossplane-metrics"
+	portCoreHealth      = "crossplane-health"
+	portCoreWebhook     = "crossplane-webhook"
+	portProviderHealth  = "provider-health"
+	portProviderMetrics = "provider-metrics"
 )
+
+// portDraws is how often a port is drawn before there is none.
+const portDraws = 20
 
 // port returns the port for a purpose. It is drawn once and then kept, so that what
 // refers to it holds when a process is started again.
@@ -53,16 +57,26 @@ func (h *Hub) port(ctx context.Context, name string) (int, error) {
 	return p, statedir.WriteFile(file, b)
 }
 
-// forget a port that somebody else has taken.
-func (h *Hub) forget(names ...string) error {
+// dropTaken forgets the ports that a stranger listens on. A port of a process that
+// runs is its own.
+func (h *Hub) dropTaken(ctx context.Context) error {
 	file := h.path("ports.json")
 	all := ports{}
 	b, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(b, &all) != nil {
-		return statedir.WriteFile(file, []byte("{}"))
+		return nil
 	}
-	for _, n := range names {
-		delete(all, n)
+	running := map[string]bool{}
+	for _, p := range process.List(h.cfg.State) {
+		running[filepath.Base(p.Name)] = true
+	}
+	for name, port := range all {
+		if running[listener(name)] {
+			continue
+		}
+		if l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address(port)); err != nil || l.Close() != nil {
+			delete(all, name)
+		}
 	}
 	if b, err = json.Marshal(all); err != nil {
 		return fmt.Errorf("cannot encode ports: %w", err)
@@ -70,9 +84,22 @@ func (h *Hub) forget(names ...string) error {
 	return statedir.WriteFile(file, b)
 }
 
+// listener is the process that listens on a port.
+func listener(port string) string {
+	switch port {
+	case portRegistry:
+		return "registry"
+	case portCoreHealth, portCoreMetrics, portCoreWebhook:
+		return "crossplane"
+	case portProviderHealth, portProviderMetrics:
+		return "provider"
+	}
+	return "function-" + port
+}
+
 // freePort asks the system for a port that is none of those drawn before.
 func freePort(ctx context.Context, drawn ports) (int, error) {
-	for range portRegistryAttempts {
+	for range portDraws {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
 		if err != nil {
 			return 0, fmt.Errorf("cannot find a free port: %w", err)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -167,12 +168,10 @@ func (h *Hub) issueServerCertificate(ctx context.Context, dir string) error {
 }
 
 func authority(cert, key []byte) (*x509.Certificate, *rsa.PrivateKey, error) {
-	c, k := &pem.Block{}, &pem.Block{}
-	if c, _ = pem.Decode(cert); c == nil {
-		return nil, nil, fmt.Errorf("cannot read authority of Crossplane: no certificate")
-	}
-	if k, _ = pem.Decode(key); k == nil {
-		return nil, nil, fmt.Errorf("cannot read authority of Crossplane: no key")
+	c, _ := pem.Decode(cert)
+	k, _ := pem.Decode(key)
+	if c == nil || k == nil {
+		return nil, nil, errors.New("cannot read authority of Crossplane: its Secret has no certificate or no key")
 	}
 	ca, err := x509.ParseCertificate(c.Bytes)
 	if err != nil {
