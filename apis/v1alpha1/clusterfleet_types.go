@@ -24,7 +24,7 @@ type ClusterFleet struct {
 	Status ClusterFleetStatus `json:"status,omitempty"`
 }
 
-// Limits of a fleet. MaxFleetClusters is what at most 100 cells can hold.
+// Limits of a fleet. Its cells could hold a few more clusters; the bound is round.
 const (
 	MaxFleetNameLength = 40
 	MaxFleetClusters   = 2000
@@ -157,7 +157,7 @@ type ClusterFleetStatus struct {
 	// +optional
 	Cells int32 `json:"cells,omitempty"`
 
-	// Nodes is the number of ready nodes of all clusters.
+	// Nodes is the number of ready nodes of the clusters that are ready.
 	// +optional
 	Nodes int32 `json:"nodes,omitempty"`
 

@@ -30,6 +30,9 @@ const (
 	MaxCellClusters = 25
 	// MaxChildren is the most resources any composite of Mainstay composes.
 	MaxChildren = 100
+	// MaxFleetCells is the most cells a fleet is cut into: with the Usage that
+	// guards its deletion they make MaxChildren.
+	MaxFleetCells = MaxChildren - 1
 )
 
 // A FleetCellSpec is a fleet's specification narrowed to the cell's clusters.
@@ -87,7 +90,7 @@ type FleetCellStatus struct {
 	// +optional
 	Clusters ClusterCount `json:"clusters,omitempty"`
 
-	// Nodes is the number of ready nodes.
+	// Nodes is the number of ready nodes of the clusters that are ready.
 	// +optional
 	Nodes int32 `json:"nodes,omitempty"`
 
@@ -100,8 +103,8 @@ type FleetCellStatus struct {
 	// +optional
 	Problems []ClusterProblem `json:"problems,omitempty"`
 
-	// Retiring are the clusters that have left the fleet and are not gone yet: they
-	// are drained first, then destroyed or let go.
+	// Retiring are the clusters that have left the fleet and are not gone yet, and
+	// what they wait for: they are drained first, then destroyed or let go.
 	// +optional
-	Retiring []string `json:"retiring,omitempty"`
+	Retiring []ClusterProblem `json:"retiring,omitempty"`
 }

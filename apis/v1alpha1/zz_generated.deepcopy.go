@@ -311,7 +311,7 @@ func (in *FleetCellStatus) DeepCopyInto(out *FleetCellStatus) {
 	}
 	if in.Retiring != nil {
 		in, out := &in.Retiring, &out.Retiring
-		*out = make([]string, len(*in))
+		*out = make([]ClusterProblem, len(*in))
 		copy(*out, *in)
 	}
 }

@@ -4,7 +4,16 @@
 // can therefore not end up with one name.
 package names
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
+
+// FleetCell returns the name of a cell of a fleet, by its number.
+func FleetCell(fleet string, cell int) string { return join(fleet, fmt.Sprintf("cell-%02d", cell)) }
+
+// DeletionGuard returns the name of the Usage that refuses the deletion of a fleet.
+func DeletionGuard(fleet string) string { return join(fleet, "deletion-guard") }
 
 // Cluster returns the name of the Cluster resource for a cluster of a fleet.
 func Cluster(fleet, cluster string) string { return join(fleet, cluster) }
