@@ -3,10 +3,14 @@
 package controller
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
@@ -20,6 +24,12 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/controller/rollout"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 	"github.com/mainstay-dev/mainstay/provider/target"
+)
+
+// How long a kind that is defined may take to be served, and how often that is asked.
+const (
+	servedTimeout = 2 * time.Minute
+	servedPoll    = 500 * time.Millisecond
 )
 
 // Deps are what the controllers work with.
@@ -71,12 +81,31 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 		}},
 	} {
 		o.Gate.Register(func() {
-			if err := c.setup(); err != nil {
+			err := served(mgr.GetRESTMapper(), c.needs)
+			if err == nil {
+				err = c.setup()
+			}
+			if err != nil {
 				fail(fmt.Errorf("cannot set up the controller of %s: %w", c.name, err))
 				return
 			}
 			o.Logger.Info("Controller starts", "of", c.name)
 		}, c.needs...)
+	}
+	return nil
+}
+
+// served waits until kinds are served that are defined. A definition is established a
+// moment before the API server lists it, and a kind that is not listed has no index.
+func served(m meta.RESTMapper, kinds []schema.GroupVersionKind) error {
+	for _, k := range kinds {
+		var last error
+		if err := wait.PollUntilContextTimeout(context.Background(), servedPoll, servedTimeout, true, func(context.Context) (bool, error) {
+			_, last = m.RESTMapping(k.GroupKind(), k.Version)
+			return last == nil, nil
+		}); err != nil {
+			return fmt.Errorf("kind %q is defined but not served: %w", k.Kind, last)
+		}
 	}
 	return nil
 }

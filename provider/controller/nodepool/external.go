@@ -92,6 +92,7 @@ type external struct {
 func (e *external) Observe(ctx context.Context, p *v1alpha1.NodePool) (managed.ExternalObservation, error) {
 	asked, err := e.asked(p)
 	if err != nil {
+		report(p, "waits for a node class that is known")
 		return managed.ExternalObservation{}, err
 	}
 	state, err := e.backend.ObserveNodePool(ctx, asked)
