@@ -112,7 +112,8 @@ func (e *external) observeTenants(ctx context.Context, cr *v1alpha1.Cluster) (bo
 // awaited says what a cluster waits for. One that was only just asked for waits for its
 // API server, and each step on the way there is not worth a write.
 func (e *external) awaited(cr *v1alpha1.Cluster) string {
-	if e.state.Message == "" || e.clock.Since(cr.GetCreationTimestamp().Time) < settling {
+	never := cr.Status.AtProvider.Version == ""
+	if e.state.Message == "" || never && e.clock.Since(cr.GetCreationTimestamp().Time) < settling {
 		return "waits for the API server"
 	}
 	return e.state.Message
