@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/mainstay-dev/mainstay/provider/backend"
@@ -21,7 +20,7 @@ func TestConformance(t *testing.T) {
 	backendtest.Run(t, backendtest.Harness{
 		New:          func(t *testing.T) backend.Backend { t.Helper(); return open(t, state) },
 		Cluster:      func(_ *testing.T, i int) backend.Cluster { return cluster(i) },
-		Kill:         func(t *testing.T, i int) { t.Helper(); kill(t, dir(state, i), "kube-apiserver") },
+		Kill:         func(t *testing.T, i int) { t.Helper(); backendtest.Kill(t, dir(state, i), "kube-apiserver") },
 		Makes:        true,
 		OtherVersion: "v1.99.0",
 	})
@@ -59,22 +58,6 @@ func cluster(i int) backend.Cluster {
 func dir(state string, i int) string {
 	c := cluster(i)
 	return filepath.Join(state, "clusters", c.Namespace, c.Name)
-}
-
-// kill a process and wait for nothing.
-func kill(t *testing.T, dir, name string) {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, name+".pid"))
-	if err != nil {
-		t.Fatalf("Cannot find %s: %v", name, err)
-	}
-	pid, err := strconv.Atoi(string(b))
-	if err != nil {
-		t.Fatalf("Cannot find %s: %v", name, err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatalf("Cannot kill %s: %v", name, err)
-	}
 }
 
 // nothingLeft fails where a process or a file of a state folder is left.

@@ -192,11 +192,9 @@ func (c *ControlPlane) ensureFiles() error {
 // ensurePort finds the API server a port where it has none, or where a stranger
 // has taken it, and tells those who need to know.
 func (c *ControlPlane) ensurePort(ctx context.Context) error {
-	ps := c.ports()
-	if !process.Observe(process.Spec{Dir: c.cfg.Dir, Name: nameAPIServer}).Running {
-		if err := ps.ensureFree(ctx, portAPIServer); err != nil {
-			return err
-		}
+	running := process.Observe(process.Spec{Dir: c.cfg.Dir, Name: nameAPIServer}).Running
+	if err := c.ports().ensure(ctx, running, portAPIServer); err != nil {
+		return err
 	}
 	for id := range identities {
 		b, err := c.kubeconfig(id)

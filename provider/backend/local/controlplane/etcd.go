@@ -47,13 +47,8 @@ func (e *Etcd) EnsureRunning(ctx context.Context) error {
 	if err := e.pki().ensure(); err != nil {
 		return err
 	}
-	if !e.Running() {
-		if err := e.ports().ensureFree(ctx, portEtcdClient); err != nil {
-			return err
-		}
-		if err := e.ports().ensureFree(ctx, portEtcdPeer); err != nil {
-			return err
-		}
+	if err := e.ports().ensure(ctx, e.Running(), portEtcdClient, portEtcdPeer); err != nil {
+		return err
 	}
 	return process.Ensure(ctx, e.spec())
 }

@@ -47,8 +47,20 @@ type ports struct{ file string }
 // get returns 0 where a port was never drawn.
 func (p ports) get(name string) int { return p.read()[name] }
 
-// ensureFree draws a port where there is none, or the one there was is taken. It
-// is for a process that does not run.
+// ensure draws the ports of a process where there are none, or, for one that does
+// not run, where they are taken.
+func (p ports) ensure(ctx context.Context, running bool, names ...string) error {
+	for _, name := range names {
+		if running && p.get(name) != 0 {
+			continue
+		}
+		if err := p.ensureFree(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p ports) ensureFree(ctx context.Context, name string) error {
 	all := p.read()
 	if port := all[name]; port != 0 && becomesFree(ctx, port) {

@@ -36,7 +36,7 @@ const (
 
 const (
 	// stopGrace is how long a process may take to end before it is killed.
-	stopGrace = 5 * time.Second
+	stopGrace = 3 * time.Second
 	// killGrace is how long a killed process may take to be gone.
 	killGrace = 5 * time.Second
 	// stopPoll is how often a process that should end is looked at.
@@ -147,6 +147,9 @@ func (s Spec) start(digest string) error {
 		envMark + "=" + mark(s.Dir, s.Name),
 		envDigest + "=" + digest,
 	}, s.Env...)
+	if err := keepDescriptors(); err != nil {
+		return fmt.Errorf("cannot start %s: %w", s.Name, err)
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start %s: %w", s.Name, err)
 	}
@@ -154,6 +157,22 @@ func (s Spec) start(digest string) error {
 	go func() { _ = cmd.Wait() }()
 
 	return statedir.WriteFile(pidFile(s.Dir, s.Name), []byte(strconv.Itoa(cmd.Process.Pid)))
+}
+
+// keepDescriptors keeps from the process what this program was itself given by its
+// parent, such as a pipe whose reader would wait until the process ends. What Go
+// opens is kept from it anyway.
+func keepDescriptors() error {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return fmt.Errorf("cannot list descriptors: %w", err)
+	}
+	for _, e := range fds {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+	return nil
 }
 
 // limitLog empties a log that has grown too large. The process appends, so what it
