@@ -77,7 +77,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		managed.WithInitializers(steady.NewInitializer(hub, nameSecret)),
 		managed.WithLogger(o.Logger.WithValues("controller", name)),
 		managed.WithRecorder(steady.Recorder{
-			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(name)), //nolint:staticcheck // The runtime takes no other recorder.
+			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(name)),
 			Drop:     misleading,
 		}))...)
 

@@ -42,7 +42,7 @@ func add(mgr ctrl.Manager, o controller.Options, kind schema.GroupVersionKind, o
 			UsageList: v1alpha1.GroupVersion.WithKind("ProviderConfigUsageList"),
 		},
 		providerconfig.WithLogger(o.Logger.WithValues("controller", name)),
-		providerconfig.WithRecorder(event.NewAPIRecorder(mgr.GetEventRecorderFor(name)))) //nolint:staticcheck // The runtime takes no other recorder.
+		providerconfig.WithRecorder(event.NewAPIRecorder(mgr.GetEventRecorderFor(name))))
 
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
