@@ -29,7 +29,7 @@ import (
 )
 
 // installPatience is how long Crossplane may take to install the packages.
-const installPatience = 5 * time.Minute
+const installPatience = 3 * time.Minute
 
 // Install pushes the packages and has Crossplane install them.
 func (h *Hub) Install(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
@@ -53,14 +54,13 @@ func (h *Hub) reportRuntimes(ctx context.Context, c client.Client) error {
 }
 
 func running(r pkgv1.PackageRevisionWithRuntime) bool {
-	return r.GetTLSServerSecretName() != nil && *r.GetTLSServerSecretName() == secretServer &&
+	return ptr.Deref(r.GetObservedTLSServerSecretName(), "") == secretServer &&
 		r.GetCondition(pkgv1.TypeRuntimeHealthy).Equal(pkgv1.RuntimeHealthy()) &&
 		r.GetCondition(pkgv1.TypeRuntimeActive).Equal(pkgv1.RuntimeActive())
 }
 
 func report(ctx context.Context, c client.Client, r pkgv1.PackageRevisionWithRuntime) error {
-	name := secretServer
-	r.SetTLSServerSecretName(&name)
+	r.SetObservedTLSServerSecretName(ptr.To(secretServer))
 	for _, condition := range []xpv2.Condition{pkgv1.RuntimeHealthy(), pkgv1.RuntimeActive()} {
 		r.SetConditions(condition)
 	}

@@ -21,6 +21,9 @@ import (
 // how long it then stays silent again.
 const patience = 5 * time.Second
 
+// repeat is after how many such times what was said already is said again.
+const repeat = 6
+
 // A Log prints steps. A nil Log runs them and prints nothing.
 type Log struct {
 	out   io.Writer
@@ -79,13 +82,17 @@ func (l *Log) Print(format string, args ...any) {
 
 // report prints what is waited for at each tick until the step is done.
 func (l *Log) report(title string, p *pending, ticks <-chan time.Time, done <-chan struct{}) {
+	said, silent := "", 0
 	for {
 		select {
 		case <-done:
 			return
 		case <-ticks:
-			if what := p.get(); what != "" {
+			// What has been said is said again only now and then.
+			silent++
+			if what := p.get(); what != "" && (what != said || silent >= repeat) {
 				l.Print("  %s: waiting for %s", title, what)
+				said, silent = what, 0
 			}
 		}
 	}
