@@ -18,7 +18,7 @@ import (
 // out of memory would, and wait until it is gone.
 func Kill(t *testing.T, dir, name string) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, name+".pid")) //nolint:gosec // The test's own folder.
+	b, err := os.ReadFile(filepath.Join(dir, name+".pid"))
 	if err != nil {
 		t.Fatalf("Cannot find %s: %v", name, err)
 	}

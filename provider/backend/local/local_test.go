@@ -13,8 +13,6 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/backend/local"
 )
 
-const version = "v1.35.3"
-
 func TestConformance(t *testing.T) {
 	state := stateFolder(t)
 	backendtest.Run(t, backendtest.Harness{

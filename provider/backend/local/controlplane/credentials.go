@@ -113,7 +113,7 @@ func ensureTokens(path string) error {
 }
 
 func readTokens(path string) (map[identity]string, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // The control plane's directory.
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read tokens: %w", err)
 	}
@@ -148,7 +148,7 @@ func readTokens(path string) (map[identity]string, error) {
 // ensureSigningKey makes the key that service accounts' tokens are signed with,
 // where a file does not hold one.
 func ensureSigningKey(path string) error {
-	if b, err := os.ReadFile(path); err == nil { //nolint:gosec // The control plane's directory.
+	if b, err := os.ReadFile(path); err == nil {
 		if p, _ := pem.Decode(b); p != nil {
 			if _, err := x509.ParseECPrivateKey(p.Bytes); err == nil {
 				return nil
@@ -177,7 +177,7 @@ func sortedIdentities() []identity {
 
 // writeChanged leaves a file alone that holds the wanted bytes already.
 func writeChanged(path string, data []byte) error {
-	if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, data) { //nolint:gosec // The control plane's directory.
+	if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, data) {
 		return nil
 	}
 	return statedir.WriteFile(path, data)

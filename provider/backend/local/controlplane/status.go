@@ -68,7 +68,6 @@ func (c *ControlPlane) Status(ctx context.Context) (Status, error) {
 func (c *ControlPlane) WaitReady(ctx context.Context) error {
 	t := time.NewTicker(readyPoll)
 	defer t.Stop()
-	last := ""
 	for starts := 0; ; {
 		s, err := c.Status(ctx)
 		if err != nil {
@@ -77,7 +76,7 @@ func (c *ControlPlane) WaitReady(ctx context.Context) error {
 		if s.Ready {
 			return nil
 		}
-		if last = s.Message; !s.Current {
+		if !s.Current {
 			if starts++; starts > maxStarts {
 				return fmt.Errorf("cannot keep control plane running: %s: see the logs in %s", s.Message, c.cfg.Dir)
 			}
@@ -87,7 +86,7 @@ func (c *ControlPlane) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cannot wait for control plane: %s: %w", last, ctx.Err())
+			return fmt.Errorf("cannot wait for control plane: %s: %w", s.Message, ctx.Err())
 		case <-t.C:
 		}
 	}

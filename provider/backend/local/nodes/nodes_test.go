@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -149,7 +150,7 @@ func TestPlanConverges(t *testing.T) {
 		p.Capacity = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8")}
 	})
 	c := Plan(wanted, version, []corev1.Node{Cordoned(made("p-0"))})
-	all := append(c.Update, c.Create...)
+	all := slices.Concat(c.Update, c.Create)
 	all[0].Status = c.UpdateStatus[0].Status
 	if again := Plan(wanted, version, all); !again.None() {
 		t.Errorf("Plan(...) of what was done: %s", cmp.Diff(Changes{}, again))

@@ -131,14 +131,14 @@ func (s Spec) start(digest string) error {
 	if err := os.Rename(log, log+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot keep last log of %s: %w", s.Name, err)
 	}
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // The caller's directory.
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot open log of %s: %w", s.Name, err)
 	}
 	defer out.Close() //nolint:errcheck // The process has a descriptor of its own.
 
 	// Not CommandContext: the process must outlive every context.
-	cmd := exec.Command(s.Path, s.Args...) //nolint:gosec,noctx // Starting programs is what this package is for.
+	cmd := exec.Command(s.Path, s.Args...) //nolint:noctx // Starting programs is what this package is for.
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -198,7 +198,7 @@ func (s Spec) digest() (string, error) {
 		}
 	}
 	for _, f := range s.Files {
-		b, err := os.ReadFile(f) //nolint:gosec // The caller's files.
+		b, err := os.ReadFile(f)
 		if err != nil {
 			return "", fmt.Errorf("cannot read file that %s needs: %w", s.Name, err)
 		}

@@ -81,7 +81,7 @@ func LockExisting(ctx context.Context, dir string) (unlock func(), err error) {
 // tryLock returns no file where somebody else holds the directory.
 func tryLock(dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // The caller's directory.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrGone
 	}
