@@ -87,7 +87,7 @@ func Guard(namespace, fleet string, s *v1alpha1.ClusterFleetSpec, applications [
 	shown := applications
 	more := ""
 	if len(shown) > maxGuardApplications {
-		shown, more = shown[:maxGuardApplications], ", …"
+		shown, more = shown[:maxGuardApplications], " and others"
 	}
 	return &protectionv1beta1.Usage{
 		TypeMeta:   metav1.TypeMeta{APIVersion: protectionv1beta1.SchemeGroupVersion.String(), Kind: protectionv1beta1.UsageKind},
