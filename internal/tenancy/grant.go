@@ -79,11 +79,24 @@ func smaller(a corev1.ResourceList, b map[string]resource.Quantity) corev1.Resou
 	return out
 }
 
-// namespace of a grant. Where tenants share it, it is labelled with the first.
-func (g *Grant) namespace() *corev1.Namespace {
+// podSecurity is the label by which the API server keeps pods in bounds. Without it
+// a tenant's pod could mount its node's disk, and so leave its namespace.
+const (
+	podSecurity         = "pod-security.kubernetes.io/enforce"
+	podSecurityBaseline = "baseline"
+)
+
+// namespace of a grant. Where tenants share it, it is labelled with the first. How
+// pods are kept in bounds is the cluster's owner's to say, where it was said.
+func (g *Grant) namespace(have map[string]string) *corev1.Namespace {
+	labels := g.labels()
+	labels[podSecurity] = podSecurityBaseline
+	if said := have[podSecurity]; said != "" {
+		labels[podSecurity] = said
+	}
 	return &corev1.Namespace{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
-		ObjectMeta: metav1.ObjectMeta{Name: g.Namespace, Labels: g.labels()},
+		ObjectMeta: metav1.ObjectMeta{Name: g.Namespace, Labels: labels},
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
-// A State is what tenants have on a cluster. It is enough to hold the objects that
-// carry the tenant label; where it holds more, more is put right.
+// A State is what tenants have on a cluster: all namespaces, and of the rest at least
+// what carries the tenant label. Where it holds more, more is put right.
 type State struct {
 	Namespaces   []corev1.Namespace
 	RoleBindings []rbacv1.RoleBinding
@@ -52,9 +52,11 @@ func Reconcile(grants []Grant, s State) Plan {
 }
 
 func (p *Plan) namespace(g *Grant, s State) {
-	want := g.namespace()
-	i := slices.IndexFunc(s.Namespaces, func(n corev1.Namespace) bool { return n.GetName() == g.Namespace })
-	if i < 0 || !labelled(want.GetLabels(), s.Namespaces[i].GetLabels()) {
+	have := map[string]string{}
+	if i := slices.IndexFunc(s.Namespaces, func(n corev1.Namespace) bool { return n.GetName() == g.Namespace }); i >= 0 {
+		have = s.Namespaces[i].GetLabels()
+	}
+	if want := g.namespace(have); !labelled(want.GetLabels(), have) || have[podSecurity] == "" {
 		p.Apply = append(p.Apply, want)
 	}
 }

@@ -590,7 +590,7 @@ func release(namespace, application, name string) client.Object {
 }
 
 func namespace(name string) client.Object {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelTenant: name}}}
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelTenant: name, "pod-security.kubernetes.io/enforce": "baseline"}}}
 }
 
 func binding(tenant string) client.Object {

@@ -82,7 +82,7 @@ func (t *tenants) do(o runtime.Object, verb string, fn func(client.Object) error
 }
 
 // state of tenants on a cluster. Options apply to bindings only: of all else nothing is
-// ours that is not labelled.
+// ours that is not labelled, but for namespaces, which may have been there before.
 func (t *tenants) state(ctx context.Context, bindings ...client.ListOption) (tenancy.State, error) {
 	labelled := client.HasLabels{v1alpha1.LabelTenant}
 	namespaces, roles, quotas, limits := &corev1.NamespaceList{}, &rbacv1.RoleBindingList{}, &corev1.ResourceQuotaList{}, &corev1.LimitRangeList{}
@@ -91,7 +91,7 @@ func (t *tenants) state(ctx context.Context, bindings ...client.ListOption) (ten
 		into client.ObjectList
 		opts []client.ListOption
 	}{
-		{"Namespaces", namespaces, []client.ListOption{labelled}},
+		{"Namespaces", namespaces, nil},
 		{"RoleBindings", roles, bindings},
 		{"ResourceQuotas", quotas, []client.ListOption{labelled}},
 		{"LimitRanges", limits, []client.ListOption{labelled}},
