@@ -149,6 +149,15 @@ func (s *Schemas) Kinds() []schema.GroupVersionKind {
 	})
 }
 
+// Unknown returns the fields of an object that its schema does not have.
+func (s *Schemas) Unknown(u *unstructured.Unstructured) []string {
+	k, ok := s.kinds[u.GroupVersionKind()]
+	if !ok {
+		return []string{"kind"}
+	}
+	return pruning.PruneWithOptions(u.DeepCopy().Object, k.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+}
+
 // Knows returns true where the kind of an object is one of ours.
 func (s *Schemas) Knows(u *unstructured.Unstructured) bool {
 	_, ok := s.kinds[u.GroupVersionKind()]
@@ -190,8 +199,7 @@ func (s *Schemas) validate(u, old *unstructured.Unstructured) error {
 	}
 
 	var errs []error
-	unknown := pruning.PruneWithOptions(u.DeepCopy().Object, k.structural, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
-	for _, p := range unknown {
+	for _, p := range s.Unknown(u) {
 		errs = append(errs, fmt.Errorf("%s: unknown field", p))
 	}
 	list := validation.ValidateCustomResource(nil, obj, k.openAPI)
