@@ -19,6 +19,10 @@ const repository = "../../.."
 
 // Whole requests, and the whole responses to them.
 func TestRun(t *testing.T) {
+	s, err := schema.Load(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
 	files, err := filepath.Glob("testdata/*.request.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("cannot find requests: %v", err)
@@ -31,6 +35,7 @@ func TestRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			functiontest.Golden(t, name+".golden.yaml", rsp)
+			valid(t, s, rsp)
 		})
 	}
 }
@@ -65,6 +70,7 @@ func TestExamples(t *testing.T) {
 					t.Fatal(err)
 				}
 				functiontest.Golden(t, filepath.Join("testdata", "example-"+example+".golden.yaml"), rsp)
+				valid(t, s, rsp)
 			}
 		})
 	}
@@ -86,4 +92,24 @@ func composite(t *testing.T, s *schema.Schemas, claim *unstructured.Unstructured
 		t.Fatal(err)
 	}
 	return out
+}
+
+// valid says whether the API server would take what is composed.
+func valid(t *testing.T, s *schema.Schemas, rsp *fnv1.RunFunctionResponse) {
+	t.Helper()
+	for name, r := range rsp.GetDesired().GetResources() {
+		b, err := r.GetResource().MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := schema.Objects(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			if err := s.Validate(o); s.Knows(o) && err != nil {
+				t.Errorf("%s would be refused: %v", name, err)
+			}
+		}
+	}
 }
