@@ -58,7 +58,7 @@ spec:
 	for name, tc := range map[string]struct{ ref, want string }{
 		"Missing": {ref: "kubeconfigSecretRef: {name: nosuch}", want: "nosuch"},
 		"Garbage": {ref: "kubeconfigSecretRef: {name: garbage}", want: "kubeconfig"},
-		"Nowhere": {ref: "kubeconfigSecretRef: {name: nowhere}", want: "127.0.0.1:1"},
+		"Nowhere": {ref: "kubeconfigSecretRef: {name: nowhere}", want: "does not answer"},
 		"NoRef":   {ref: "region: x", want: "kubeconfigSecretRef"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,8 +17,9 @@ type Bundle struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec of the bundle. It cannot change.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a Bundle is immutable: its name is the digest of its content"
+	// Spec of the bundle. It cannot change. The rule is on the digest, which binds the
+	// rest: the API server's expressions cannot read bytes.
+	// +kubebuilder:validation:XValidation:rule="self.application == oldSelf.application && self.digest == oldSelf.digest && self.objectCount == oldSelf.objectCount",message="a Bundle is immutable: its name is the digest of its content"
 	Spec BundleSpec `json:"spec"`
 }
 
