@@ -106,7 +106,7 @@ func TestAssignFreshFleets(t *testing.T) {
 // which clusters are named makes no difference.
 func TestAssignNeverMovesAnything(t *testing.T) {
 	for seed := range int64(40) {
-		r := rand.New(rand.NewSource(seed)) //nolint:gosec // A test that can be repeated.
+		r := rand.New(rand.NewSource(seed))
 		pools := r.Intn(9)
 		most := min(400, Capacity(pools)*v1alpha1.MaxFleetCells)
 		wanted := map[string]bool{}

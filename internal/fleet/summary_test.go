@@ -76,7 +76,7 @@ func TestObserve(t *testing.T) {
 			want:   Member{Name: "a", Nodes: 2, Applications: []string{"x/y"}},
 		},
 		"PoolIsMade": {
-			reason: "How far it is is left out.",
+			reason: "Its progress is left out.",
 			change: func(_ *mv1alpha1.Cluster, p *mv1alpha1.NodePool) {
 				p.SetConditions(xpv2.Creating().WithMessage("1 of 2"))
 			},

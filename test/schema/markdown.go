@@ -16,7 +16,7 @@ func Fenced(markdown []byte, language string) [][]byte {
 		switch {
 		case block == nil && (text == "```"+language || strings.HasPrefix(text, "```"+language+" ")):
 			block = &bytes.Buffer{}
-			indent = line[:strings.Index(line, "```")]
+			indent, _, _ = strings.Cut(line, "```")
 		case block != nil && text == "```":
 			out = append(out, block.Bytes())
 			block = nil

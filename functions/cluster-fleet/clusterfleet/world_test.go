@@ -21,9 +21,7 @@ import (
 type world struct {
 	*functiontest.Core
 
-	t      testing.TB
-	fleet  v1alpha1.ClusterFleetSpec
-	config string
+	t     testing.TB
 	// broken clusters never get ready, and say why; apps run on clusters.
 	broken map[string]string
 	apps   map[string][]any
@@ -49,7 +47,6 @@ func (w *world) want(s v1alpha1.ClusterFleetSpec) {
 	if s.ProviderConfigRef.Name == "" {
 		s.ProviderConfigRef = v1alpha1.ProviderConfigReference{Kind: "ClusterProviderConfig", Name: "default"}
 	}
-	w.fleet = s
 	b, err := json.Marshal(s)
 	if err != nil {
 		w.t.Fatal(err)

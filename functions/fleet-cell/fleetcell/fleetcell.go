@@ -61,7 +61,8 @@ type observed struct {
 }
 
 func observe(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, in *v1alpha1.FleetCell) (observed, error) {
-	o, err := observed{}, error(nil)
+	var o observed
+	var err error
 	group := mv1alpha1.GroupVersion.String()
 	if o.clusters, err = pipeline.Observed[mv1alpha1.Cluster](req, group, mv1alpha1.ClusterGVK.Kind); err != nil {
 		return o, err

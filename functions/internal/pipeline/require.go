@@ -45,18 +45,18 @@ func Require(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, key st
 	if !ok {
 		return Unresolved, nil
 	}
-	for _, i := range found.GetItems() {
-		// What is seeded from the last run may answer an older question.
-		meta := i.GetResource().GetFields()["metadata"].GetStructValue().GetFields()
-		if !isKind(i.GetResource(), s.APIVersion, s.Kind) || meta["name"].GetStringValue() != s.Name {
-			return Unresolved, nil
-		}
-		if err := decode(i.GetResource(), into); err != nil {
-			return Unresolved, fmt.Errorf("cannot load required resource %s %q: %w", s.Kind, s.Name, err)
-		}
-		return Found, nil
+	if len(found.GetItems()) == 0 {
+		return Absent, nil
 	}
-	return Absent, nil
+	item := found.GetItems()[0].GetResource()
+	meta := item.GetFields()["metadata"].GetStructValue().GetFields()
+	if !isKind(item, s.APIVersion, s.Kind) || meta["name"].GetStringValue() != s.Name {
+		return Unresolved, nil // It answers an older question, from the last run.
+	}
+	if err := decode(item, into); err != nil {
+		return Unresolved, fmt.Errorf("cannot load required resource %s %q: %w", s.Kind, s.Name, err)
+	}
+	return Found, nil
 }
 
 func require(rsp *fnv1.RunFunctionResponse, key string, sel *fnv1.ResourceSelector) {
