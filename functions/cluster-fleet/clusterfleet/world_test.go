@@ -21,7 +21,7 @@ import (
 type world struct {
 	*functiontest.Core
 
-	t     testing.TB
+	t testing.TB
 	// broken clusters never get ready, and say why; apps run on clusters.
 	broken map[string]string
 	apps   map[string][]any
