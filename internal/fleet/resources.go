@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -27,7 +28,7 @@ func Cell(namespace, fleet string, number int, s *v1alpha1.ClusterFleetSpec, clu
 			Clusters:          clusters,
 			NodePools:         s.NodePools,
 			Tenants:           s.Tenants,
-			DeletionPolicy:    s.DeletionPolicy,
+			DeletionPolicy:    cmp.Or(s.DeletionPolicy, v1alpha1.DeletionDelete),
 		},
 	}
 }
