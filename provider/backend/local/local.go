@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -179,7 +180,8 @@ func (b *Backend) others(c backend.Cluster) (bool, error) {
 			return false, err
 		}
 		for _, n := range names {
-			if ns != c.Namespace || n != c.Name {
+			// A directory that is being removed needs etcd no more.
+			if !strings.HasPrefix(n, ".") && (ns != c.Namespace || n != c.Name) {
 				return true, nil
 			}
 		}

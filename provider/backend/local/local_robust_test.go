@@ -37,7 +37,8 @@ func TestDisaster(t *testing.T) {
 	backendtest.Kill(t, filepath.Join(state, "etcd"), "etcd")
 	garble(t, dir(state, 0))
 
-	st = await(t, open(t, state), c)
+	b := open(t, state)
+	st = await(t, b, c)
 	if _, err := client(t, st).CoreV1().Namespaces().Get(t.Context(), ns.Name, metav1.GetOptions{}); err != nil {
 		t.Errorf("Cannot get namespace after the disaster: %v", err)
 	}
@@ -45,7 +46,7 @@ func TestDisaster(t *testing.T) {
 	// Nor need etcd be of any use for the last cluster to go.
 	backendtest.Kill(t, filepath.Join(state, "etcd"), "etcd")
 	garble(t, filepath.Join(state, "etcd"))
-	if err := open(t, state).DeleteCluster(t.Context(), c); err != nil {
+	if err := b.DeleteCluster(t.Context(), c); err != nil {
 		t.Errorf("DeleteCluster(...): %v", err)
 	}
 	nothingLeft(t, state)

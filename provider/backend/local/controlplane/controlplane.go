@@ -20,9 +20,6 @@ package controlplane
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/mainstay-dev/mainstay/provider/backend/local/process"
@@ -111,32 +108,25 @@ func (c *ControlPlane) Stop(ctx context.Context) error {
 // Destroy removes all there is of the control plane: processes, objects, files.
 // It starts etcd where it does not run. That there is nothing is no error.
 func (c *ControlPlane) Destroy(ctx context.Context) error {
-	unlock, err := statedir.LockExisting(ctx, c.cfg.Dir)
-	if errors.Is(err, statedir.ErrGone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := c.stop(ctx); err != nil {
-		return err
-	}
-	if err := c.cfg.Etcd.EnsureRunning(ctx); err != nil {
-		return err
-	}
-	if err := c.cfg.Etcd.DeletePrefix(ctx, c.cfg.Prefix+"/"); err != nil {
-		return err
-	}
-	return c.removeFiles()
+	return c.remove(ctx, func() error {
+		if err := c.cfg.Etcd.EnsureRunning(ctx); err != nil {
+			return err
+		}
+		return c.cfg.Etcd.DeletePrefix(ctx, c.cfg.Prefix+"/")
+	})
 }
 
 // Discard removes processes and files and leaves the objects: it is for a control
 // plane whose etcd is destroyed, which need not even run.
 func (c *ControlPlane) Discard(ctx context.Context) error {
+	return c.remove(ctx, func() error { return nil })
+}
+
+// remove takes the files last: without the directory there is no control plane.
+func (c *ControlPlane) remove(ctx context.Context, objects func() error) error {
 	unlock, err := statedir.LockExisting(ctx, c.cfg.Dir)
 	if errors.Is(err, statedir.ErrGone) {
-		return nil
+		return statedir.Remove(c.cfg.Dir)
 	}
 	if err != nil {
 		return err
@@ -145,28 +135,14 @@ func (c *ControlPlane) Discard(ctx context.Context) error {
 	if err := c.stop(ctx); err != nil {
 		return err
 	}
-	return c.removeFiles()
+	if err := objects(); err != nil {
+		return err
+	}
+	return statedir.Remove(c.cfg.Dir)
 }
 
 // Exists returns true where there is something to Destroy.
-func (c *ControlPlane) Exists() (bool, error) {
-	_, err := os.Stat(c.cfg.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("cannot look for control plane: %w", err)
-	}
-	return true, nil
-}
-
-// removeFiles comes last: without the directory there is no control plane.
-func (c *ControlPlane) removeFiles() error {
-	if err := os.RemoveAll(c.cfg.Dir); err != nil {
-		return fmt.Errorf("cannot remove files of control plane: %w", err)
-	}
-	return nil
-}
+func (c *ControlPlane) Exists() (bool, error) { return statedir.Exists(c.cfg.Dir) }
 
 // stop ends clients before what they are clients of.
 func (c *ControlPlane) stop(ctx context.Context) error {

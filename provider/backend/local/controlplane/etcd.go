@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -86,7 +85,7 @@ func (e *Etcd) Stop(ctx context.Context) error {
 func (e *Etcd) Destroy(ctx context.Context) error {
 	unlock, err := statedir.LockExisting(ctx, e.dir)
 	if errors.Is(err, statedir.ErrGone) {
-		return nil
+		return statedir.Remove(e.dir)
 	}
 	if err != nil {
 		return err
@@ -95,10 +94,7 @@ func (e *Etcd) Destroy(ctx context.Context) error {
 	if err := process.Stop(ctx, e.dir, nameEtcd); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(e.dir); err != nil {
-		return fmt.Errorf("cannot remove files of etcd: %w", err)
-	}
-	return nil
+	return statedir.Remove(e.dir)
 }
 
 func (e *Etcd) spec() process.Spec {

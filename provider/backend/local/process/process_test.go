@@ -233,9 +233,13 @@ func TestOutlivesParent(t *testing.T) {
 	if sid, err := getsid(pid); err != nil || sid != pid {
 		t.Errorf("Session of process %d: got %d, %v", pid, sid, err)
 	}
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil || len(fds) != 3 {
-		t.Errorf("Descriptors of the process: want 3, got %d, %v", len(fds), err)
+	// While it starts it reads files of its own.
+	err = wait.PollUntilContextTimeout(t.Context(), 5*time.Millisecond, 5*time.Second, true, func(context.Context) (bool, error) {
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		return len(fds) == 3, err
+	})
+	if err != nil {
+		t.Errorf("Process has other descriptors than the three it should: %v", err)
 	}
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil || bytes.Contains(env, []byte(envParent)) || bytes.Contains(env, []byte("PATH=")) {

@@ -107,6 +107,41 @@ func tryLock(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// Exists returns true where there is a directory, or something of it that Remove
+// left when it was killed.
+func Exists(dir string) (bool, error) {
+	for _, d := range []string{dir, leaving(dir)} {
+		_, err := os.Stat(d)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("cannot look for directory: %w", err)
+		}
+	}
+	return false, nil
+}
+
+// Remove a directory that the caller holds, or that does not exist. It is put out
+// of the way first: those who wait for it must find all of it or nothing.
+func Remove(dir string) error {
+	if err := os.RemoveAll(leaving(dir)); err != nil {
+		return fmt.Errorf("cannot remove directory: %w", err)
+	}
+	if err := os.Rename(dir, leaving(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot put directory out of the way: %w", err)
+	}
+	if err := os.RemoveAll(leaving(dir)); err != nil {
+		return fmt.Errorf("cannot remove directory: %w", err)
+	}
+	return nil
+}
+
+// leaving is where a directory is while it is removed. No other is called so.
+func leaving(dir string) string {
+	return filepath.Join(filepath.Dir(dir), ".removing-"+filepath.Base(dir))
+}
+
 // RemoveLock removes the lock of a directory that the caller holds, and lets go of
 // nothing: others who wait notice that it is gone.
 func RemoveLock(dir string) error {

@@ -106,3 +106,36 @@ func TestRemoveEmpty(t *testing.T) {
 		t.Errorf("Directories that are left: %v, %v", es, err)
 	}
 }
+
+// TestRemove finishes what an earlier one did not.
+func TestRemove(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	exists := func() bool {
+		ok, err := statedir.Exists(dir)
+		if err != nil {
+			t.Fatalf("Exists(...): %v", err)
+		}
+		return ok
+	}
+	got := []bool{exists()}
+	half := filepath.Join(filepath.Dir(dir), ".removing-dir", "x")
+	if err := os.MkdirAll(half, 0o700); err != nil {
+		t.Fatalf("Cannot make directory: %v", err)
+	}
+	got = append(got, exists())
+	if err := os.MkdirAll(filepath.Join(dir, "x"), 0o700); err != nil {
+		t.Fatalf("Cannot make directory: %v", err)
+	}
+	for range 2 {
+		if err := statedir.Remove(dir); err != nil {
+			t.Errorf("Remove(...): %v", err)
+		}
+	}
+	got = append(got, exists())
+	if diff := cmp.Diff([]bool{false, true, false}, got); diff != "" {
+		t.Errorf("Exists before there is anything, with a part of it, and after: -want, +got:\n%s", diff)
+	}
+	if es, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(es) != 0 {
+		t.Errorf("Left: %v, %v", es, err)
+	}
+}
