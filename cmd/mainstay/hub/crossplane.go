@@ -55,7 +55,7 @@ func (h *Hub) initCrossplane(ctx context.Context, waiting step.Waiting) error {
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 			ObjectMeta: metav1.ObjectMeta{Name: webhookService, Namespace: systemNamespace},
 			Spec: corev1.ServiceSpec{
-				Type: corev1.ServiceTypeExternalName, ExternalName: "localhost",
+				Type: corev1.ServiceTypeExternalName, ExternalName: loopback,
 				Ports: []corev1.ServicePort{{Port: int32(port)}}, //nolint:gosec // A port.
 			},
 		},

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -189,11 +188,15 @@ func (h *Hub) awaitPackages(ctx context.Context, waiting step.Waiting) error {
 	}
 	last := errors.New("nothing was looked at")
 	err = wait.PollUntilContextTimeout(ctx, poll, installPatience, true, func(ctx context.Context) (bool, error) {
-		if err := h.reportRuntimes(ctx, c); err != nil && !kerrors.IsConflict(err) {
-			return false, err
+		reported, err := h.reportRuntimes(ctx, c)
+		if err != nil {
+			waiting(err.Error())
+			return false, nil //nolint:nilerr // It is tried again.
 		}
-		last = h.packagesReady(ctx, c)
-		if last != nil {
+		if reported {
+			return false, nil
+		}
+		if last = h.packagesReady(ctx, c); last != nil {
 			waiting(last.Error())
 		}
 		return last == nil, nil
@@ -215,10 +218,8 @@ func (h *Hub) packagesReady(ctx context.Context, c client.Client) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
 			return fmt.Errorf("%s %s to be installed", p.Kind, name)
 		}
-		for _, t := range []string{"Installed", "Healthy"} {
-			if ok, message := conditionTrue(u, t); !ok {
-				return fmt.Errorf("%s %s to be %s: %s", p.Kind, name, strings.ToLower(t), message)
-			}
+		if err := packageReady(u); err != nil {
+			return err
 		}
 	}
 	served := &unstructured.UnstructuredList{}

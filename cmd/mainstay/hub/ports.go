@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,8 +29,14 @@ const (
 	portProviderMetrics = "provider-metrics"
 )
 
-// portDraws is how often a port is drawn before there is none.
-const portDraws = 20
+// Ports are drawn from below the range that Linux gives to outgoing connections,
+// so that a port is still free when its process is started again.
+const (
+	firstPort = 20000
+	lastPort  = 31999
+	// portDraws is how often a port is drawn before there is none.
+	portDraws = 200
+)
 
 // port returns the port for a purpose. It is drawn once and then kept, so that what
 // refers to it holds when a process is started again.
@@ -74,7 +81,7 @@ func (h *Hub) dropTaken(ctx context.Context) error {
 		if running[listener(name)] {
 			continue
 		}
-		if l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address(port)); err != nil || l.Close() != nil {
+		if !free(ctx, port) {
 			delete(all, name)
 		}
 	}
@@ -97,29 +104,21 @@ func listener(port string) string {
 	return "function-" + port
 }
 
-// freePort asks the system for a port that is none of those drawn before.
+// freePort draws a port that is none of those drawn before, and that nobody listens
+// on, on any interface: Crossplane listens on all of them.
 func freePort(ctx context.Context, drawn ports) (int, error) {
 	for range portDraws {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
-		if err != nil {
-			return 0, fmt.Errorf("cannot find a free port: %w", err)
-		}
-		_, s, err := net.SplitHostPort(l.Addr().String())
-		if cerr := l.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return 0, fmt.Errorf("cannot find a free port: %w", err)
-		}
-		p, err := strconv.Atoi(s)
-		if err != nil {
-			return 0, fmt.Errorf("cannot find a free port: %w", err)
-		}
-		if !drawn.has(p) {
+		p := firstPort + rand.IntN(lastPort-firstPort+1) //nolint:gosec // Not a secret.
+		if !drawn.has(p) && free(ctx, p) {
 			return p, nil
 		}
 	}
-	return 0, fmt.Errorf("cannot find a free port on %s", loopback)
+	return 0, fmt.Errorf("cannot find a free port between %d and %d", firstPort, lastPort)
+}
+
+func free(ctx context.Context, port int) bool {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf(":%d", port))
+	return err == nil && l.Close() == nil
 }
 
 func (p ports) has(port int) bool {

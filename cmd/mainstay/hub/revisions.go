@@ -17,40 +17,45 @@ import (
 
 // reportRuntimes tells Crossplane about each package revision that its runtime runs,
 // where, and which Secret has its certificate. With external runtimes nobody else
-// does, and Crossplane waits for all three.
-func (h *Hub) reportRuntimes(ctx context.Context, c client.Client) error {
+// does, and Crossplane waits for all three. It returns whether there was anything
+// that Crossplane had not been told.
+func (h *Hub) reportRuntimes(ctx context.Context, c client.Client) (reported bool, err error) {
 	functions := &pkgv1.FunctionRevisionList{}
 	if err := c.List(ctx, functions); err != nil {
-		return fmt.Errorf("cannot list function revisions: %w", err)
+		return false, fmt.Errorf("cannot list function revisions: %w", err)
 	}
 	for i := range functions.Items {
 		r := &functions.Items[i]
 		name := strings.TrimPrefix(r.GetLabels()[pkgv1.LabelParentPackage], "mainstay-function-")
 		port, err := h.port(ctx, name)
 		if err != nil {
-			return err
+			return reported, err
 		}
-		endpoint := fmt.Sprintf("dns:///localhost:%d", port)
+		endpoint := fmt.Sprintf("dns:///%s", address(port))
 		if r.Status.Endpoint == endpoint && running(r) {
 			continue
 		}
 		r.Status.Endpoint = endpoint
 		if err := report(ctx, c, r); err != nil {
-			return err
+			return reported, err
 		}
+		reported = true
 	}
 	providers := &pkgv1.ProviderRevisionList{}
 	if err := c.List(ctx, providers); err != nil {
-		return fmt.Errorf("cannot list provider revisions: %w", err)
+		return reported, fmt.Errorf("cannot list provider revisions: %w", err)
 	}
 	for i := range providers.Items {
-		if r := &providers.Items[i]; !running(r) {
-			if err := report(ctx, c, r); err != nil {
-				return err
-			}
+		r := &providers.Items[i]
+		if running(r) {
+			continue
 		}
+		if err := report(ctx, c, r); err != nil {
+			return reported, err
+		}
+		reported = true
 	}
-	return nil
+	return reported, nil
 }
 
 func running(r pkgv1.PackageRevisionWithRuntime) bool {
@@ -78,13 +83,33 @@ func packageObject(kind xpkg.Kind, name string) *unstructured.Unstructured {
 	return u
 }
 
-// conditionTrue says whether a condition is true, and what it says if not.
+// packageReady returns what is still missing until a package is installed as it is
+// wanted now: what Crossplane says may still be about what was wanted before.
+func packageReady(u *unstructured.Unstructured) error {
+	wanted, _, _ := unstructured.NestedString(u.Object, "spec", "package")
+	current, _, _ := unstructured.NestedString(u.Object, "status", "currentIdentifier")
+	if wanted != current {
+		return fmt.Errorf("%s %s to be unpacked", u.GetKind(), u.GetName())
+	}
+	for _, t := range []string{"Installed", "Healthy"} {
+		if ok, message := conditionTrue(u, t); !ok {
+			return fmt.Errorf("%s %s to be %s: %s", u.GetKind(), u.GetName(), strings.ToLower(t), message)
+		}
+	}
+	return nil
+}
+
+// conditionTrue says whether a condition is true of an object as it is now, and
+// what it says if not.
 func conditionTrue(u *unstructured.Unstructured, kind string) (ok bool, message string) {
 	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
 	for _, c := range conditions {
 		m, isMap := c.(map[string]any)
 		if !isMap || m["type"] != kind {
 			continue
+		}
+		if of, ok := m["observedGeneration"].(int64); ok && of < u.GetGeneration() {
+			return false, "the last change was not looked at yet"
 		}
 		message, _ = m["message"].(string)
 		return m["status"] == "True", message

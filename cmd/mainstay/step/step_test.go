@@ -48,6 +48,20 @@ func TestDo(t *testing.T) {
 				"[ 10.0 s] Raise the roof (10.0 s)",
 			},
 		},
+		"Patient": {
+			reason: "A step that waits for the same thing does not say so all the time.",
+			run: func(_ context.Context, c *clocktesting.FakeClock, out *output, waiting Waiting) error {
+				waiting("rain")
+				c.Step(patience)
+				out.await(1)
+				c.Step(2 * time.Second)
+				return nil
+			},
+			want: []string{
+				"[  5.0 s]   Raise the roof: waiting for rain",
+				"[  7.0 s] Raise the roof (7.0 s)",
+			},
+		},
 		"Failed": {
 			reason: "A step that fails says so, and its error is returned as it is.",
 			run:    func(context.Context, *clocktesting.FakeClock, *output, Waiting) error { return errBoom },
