@@ -7,6 +7,9 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 
@@ -38,8 +41,28 @@ func (c *connector) Connect(ctx context.Context, cr *v1alpha1.Cluster) (managed.
 		}
 	}
 	found, err := c.resolver.Resolve(ctx, cr)
+	if err != nil && meta.WasDeleted(cr) && neverMade(cr) {
+		return neverThere(), nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &external{hub: c.hub, backend: found.Backend, asked: found.Cluster, targets: c.targets, secrets: c.secrets, clock: c.clock}, nil
+}
+
+// neverMade is true where no backend was ever asked for the cluster: the first that is
+// heard from a backend sets the condition Ready.
+func neverMade(cr *v1alpha1.Cluster) bool {
+	return cr.GetCondition(xpv2.TypeReady).Reason == "" && cr.Status.AtProvider.Endpoint == ""
+}
+
+// neverThere is what there is of a cluster whose configuration never could be used. It
+// lets the Cluster go, instead of asking for a configuration only to delete nothing.
+func neverThere() managed.TypedExternalClient[*v1alpha1.Cluster] {
+	return managed.TypedExternalClientFns[*v1alpha1.Cluster]{
+		ObserveFn: func(context.Context, *v1alpha1.Cluster) (managed.ExternalObservation, error) {
+			return managed.ExternalObservation{}, nil
+		},
+		DisconnectFn: func(context.Context) error { return nil },
+	}
 }
