@@ -35,6 +35,11 @@ type registryCmd struct {
 func (c *registryCmd) Run(ctx context.Context) error { return registry.Serve(ctx, c.Dir, c.Address) }
 
 func main() {
+	os.Exit(run())
+}
+
+// run a command line and return the status to exit with.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// Libraries have nothing to say to the reader of a demo.
@@ -49,7 +54,11 @@ func main() {
 	err := k.Run()
 	if errors.Is(err, context.Canceled) {
 		k.Errorf("interrupted: run the same command again to go on from here")
-		os.Exit(130)
+		return 130
 	}
-	k.FatalIfErrorf(err)
+	if err != nil {
+		k.Errorf("%s", err)
+		return 1
+	}
+	return 0
 }

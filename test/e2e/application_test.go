@@ -97,7 +97,7 @@ func TestApplicationLife(t *testing.T) {
 				t.Errorf("cluster %s: api was made before the store it depends on", n)
 			}
 			pods := targets[n].must(t, "-n", "shop", "get", "pods", "-l", "app.kubernetes.io/part-of="+app, "-o", "jsonpath={.items[*].status.phase}")
-			if pods != "Running Running" {
+			if f := strings.Fields(pods); len(f) != 2 || f[0] != "Running" || f[1] != "Running" {
 				t.Errorf("cluster %s: pods are %q", n, pods)
 			}
 		}

@@ -80,7 +80,7 @@ func TestFleetLife(t *testing.T) {
 			}
 			_, err := hub.run(t.Context(), "", "-n", "voyage", "delete", "clusterfleet", "travel", "--dry-run=server")
 			if err == nil || !strings.Contains(err.Error(), "voyage/passenger") {
-				return fmt.Errorf("deletion must be refused and name voyage/passenger, got: %v", err)
+				return fmt.Errorf("deletion must be refused and name voyage/passenger, got: %w", err)
 			}
 			return nil
 		})

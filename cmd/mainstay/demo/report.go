@@ -37,11 +37,12 @@ What to type next:
   kubectl get clusters,nodepools,rollouts,releases -A   # what they became
 
   # one of the clusters:
-  kubectl -n %s get secret %s.kubeconfig -o jsonpath='{.data.kubeconfig}' | base64 -d > /tmp/%[6]s
-  kubectl --kubeconfig /tmp/%[6]s get pods -A -o wide
+  kubectl -n %s get secret %s.kubeconfig -o jsonpath='{.data.kubeconfig}' | base64 -d > %s
+  kubectl --kubeconfig %[7]s get pods -A -o wide
 
   make demo-down                                     # stop and remove everything
-`, took.Seconds(), claims, d.cfg.Hub.Kubeconfig(), d.cfg.Binaries, namespace, example)
+`, took.Seconds(), claims, d.cfg.Hub.Kubeconfig(), d.cfg.Binaries, namespace, example,
+		filepath.Join(filepath.Dir(d.cfg.Hub.Kubeconfig()), example+".kubeconfig"))
 	return err
 }
 

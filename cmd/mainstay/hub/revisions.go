@@ -6,10 +6,10 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	pkgv1 "github.com/crossplane/crossplane/apis/v2/pkg/v1"
 
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/xpkg"
@@ -35,8 +35,7 @@ func (h *Hub) reportRuntimes(ctx context.Context, c client.Client) (reported boo
 		if r.Status.Endpoint == endpoint && running(r) {
 			continue
 		}
-		r.Status.Endpoint = endpoint
-		if err := report(ctx, c, r); err != nil {
+		if err := report(ctx, c, r, func() { r.Status.Endpoint = endpoint }); err != nil {
 			return reported, err
 		}
 		reported = true
@@ -50,7 +49,7 @@ func (h *Hub) reportRuntimes(ctx context.Context, c client.Client) (reported boo
 		if running(r) {
 			continue
 		}
-		if err := report(ctx, c, r); err != nil {
+		if err := report(ctx, c, r, func() {}); err != nil {
 			return reported, err
 		}
 		reported = true
@@ -64,12 +63,18 @@ func running(r pkgv1.PackageRevisionWithRuntime) bool {
 		r.GetCondition(pkgv1.TypeRuntimeActive).Equal(pkgv1.RuntimeActive())
 }
 
-func report(ctx context.Context, c client.Client, r pkgv1.PackageRevisionWithRuntime) error {
-	r.SetObservedTLSServerSecretName(ptr.To(secretServer))
-	for _, condition := range []xpv2.Condition{pkgv1.RuntimeHealthy(), pkgv1.RuntimeActive()} {
-		r.SetConditions(condition)
-	}
-	if err := c.Status().Update(ctx, r); err != nil {
+// report that the runtime of a revision runs, whatever Crossplane writes meanwhile.
+func report(ctx context.Context, c client.Client, r pkgv1.PackageRevisionWithRuntime, more func()) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(r), r); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		r.SetObservedTLSServerSecretName(ptr.To(secretServer))
+		r.SetConditions(pkgv1.RuntimeHealthy(), pkgv1.RuntimeActive())
+		more()
+		return client.IgnoreNotFound(c.Status().Update(ctx, r))
+	})
+	if err != nil {
 		return fmt.Errorf("cannot report runtime of %s: %w", r.GetName(), err)
 	}
 	return nil

@@ -110,7 +110,7 @@ func (b Builder) Build(ctx context.Context, p Package, arch string) (Built, erro
 // Write saves a package in a folder, and returns the path of its file. The folder
 // is made where there is none.
 func Write(dir string, b Built) (string, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", fmt.Errorf("cannot make folder for packages: %w", err)
 	}
 	path := filepath.Join(dir, b.File())
