@@ -56,6 +56,7 @@ type demoUpCmd struct {
 	demoFlags
 	HubOnly        bool `help:"Start the hub with Mainstay installed, and apply nothing."`
 	CrossplaneOnly bool `help:"Start the hub with Crossplane, and install nothing."`
+	AdoptPackages  bool `help:"Start the hub with Crossplane, and run the packages that somebody else installs."`
 }
 
 // Run brings the demo up.
@@ -67,6 +68,11 @@ func (c *demoUpCmd) Run(ctx context.Context) error {
 	switch {
 	case c.CrossplaneOnly:
 		return d.Hub().UpCrossplane(ctx)
+	case c.AdoptPackages:
+		if err := d.Hub().UpCrossplane(ctx); err != nil {
+			return err
+		}
+		return d.Hub().Adopt(ctx)
 	case c.HubOnly:
 		return d.Hub().Up(ctx)
 	}

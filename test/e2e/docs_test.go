@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +45,7 @@ func TestPages(t *testing.T) {
 	pages := []string{"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/troubleshooting.md"}
 	for _, page := range pages {
 		t.Run(page, func(t *testing.T) {
-			runPage(t, page, map[string]string{"_output/demo/kubeconfig": relative(t, hub.kubeconfig)})
+			runPage(t, page, hub.kubeconfig, map[string]string{"_output/demo/kubeconfig": relative(t, hub.kubeconfig)})
 		})
 	}
 }
@@ -59,7 +61,7 @@ func relative(t *testing.T, path string) string {
 
 // runPage runs a page's blocks in one shell. Replacements stand for what only the
 // reader knows.
-func runPage(t *testing.T, page string, replace map[string]string) {
+func runPage(t *testing.T, page, kubeconfig string, replace map[string]string) {
 	t.Helper()
 	script := &strings.Builder{}
 	script.WriteString("set -euo pipefail\nmainstay() { command mainstay \"$@\" --state " + state + "; }\n")
@@ -87,12 +89,53 @@ func runPage(t *testing.T, page string, replace map[string]string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-x", "-c", text)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+hub.kubeconfig, "PATH="+binaries+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+binaries+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("cannot follow %s: %v\n%s", page, err, out)
 	}
 	if len(blocksOf(readFile(t, filepath.Join(root, page)))) == 0 {
 		t.Errorf("%s has no block to run", page)
+	}
+}
+
+// The installation page is followed on a hub that has Crossplane and nothing else.
+func TestInstallPage(t *testing.T) {
+	dir, err := os.MkdirTemp(filepath.Join(root, "_output"), "e2e-install-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mainstayHere := func(ctx context.Context, args ...string) error {
+		cmd := exec.CommandContext(ctx, filepath.Join(binaries, "mainstay"), append(append([]string{"demo"}, args...), "--state", dir)...)
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	}
+	t.Cleanup(func() {
+		// Not the test's context, which is done by now.
+		if err := mainstayHere(context.Background(), "down"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := mainstayHere(t.Context(), "up", "--crossplane-only"); err != nil {
+		t.Fatal(err)
+	}
+	numbers := map[string]int{}
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, "ports.json"))), &numbers); err != nil {
+		t.Fatal(err)
+	}
+
+	// What a kubelet does on a real hub: it runs what Crossplane installs.
+	adopted := make(chan error, 1)
+	go func() { adopted <- mainstayHere(t.Context(), "up", "--adopt-packages") }()
+	runPage(t, "docs/install.md", filepath.Join(dir, "kubeconfig"), map[string]string{
+		"registry.example.org": fmt.Sprintf("127.0.0.1:%d", numbers["registry"]),
+		"make package":         "make -C " + root + " package",
+	})
+	if err := <-adopted; err != nil {
+		t.Error(err)
 	}
 }

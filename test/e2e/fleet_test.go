@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -79,8 +80,11 @@ func TestFleetLife(t *testing.T) {
 				return fmt.Errorf("nothing guards the fleet")
 			}
 			_, err := hub.run(t.Context(), "", "-n", "voyage", "delete", "clusterfleet", "travel", "--dry-run=server")
-			if err == nil || !strings.Contains(err.Error(), "voyage/passenger") {
-				return fmt.Errorf("deletion must be refused and name voyage/passenger, got: %w", err)
+			switch {
+			case err == nil:
+				return errors.New("deletion is not refused")
+			case !strings.Contains(err.Error(), "voyage/passenger"):
+				return fmt.Errorf("the refusal does not name voyage/passenger: %w", err)
 			}
 			return nil
 		})

@@ -99,14 +99,24 @@ func (d *Demo) awaitClaims(ctx context.Context, waiting step.Waiting) error {
 		if err != nil {
 			return err
 		}
-		for line := range strings.Lines(out) {
-			f := strings.SplitN(strings.TrimRight(line, "\n"), "\t", 5)
-			if len(f) == 5 && (f[2] != "True" || f[3] != "True") {
-				return fmt.Errorf("%s %s: %s", f[0], f[1], f[4])
-			}
-		}
-		return nil
+		return unreached(out)
 	})
+}
+
+// unreached says which claim is not where it should be. It is given one a line:
+// kind, name, status of the conditions Ready and Reached, and what the latter says.
+func unreached(claims string) error {
+	for line := range strings.Lines(claims) {
+		f := strings.SplitN(strings.TrimRight(line, "\n"), "\t", 5)
+		if len(f) != 5 || f[2] == "True" && f[3] == "True" {
+			continue
+		}
+		if f[4] == "" {
+			f[4] = "Crossplane has not composed it yet: kubectl describe x" + strings.ToLower(f[0]) + " says why"
+		}
+		return fmt.Errorf("%s %s: %s", f[0], f[1], f[4])
+	}
+	return nil
 }
 
 func (d *Demo) awaitPods(ctx context.Context, waiting step.Waiting) error {
@@ -120,16 +130,25 @@ func (d *Demo) awaitPods(ctx context.Context, waiting step.Waiting) error {
 			if err != nil {
 				return err
 			}
-			for line := range strings.Lines(out) {
-				pod, phase, _ := strings.Cut(strings.TrimSpace(line), "\t")
-				// The pod of a task has run.
-				if phase != "Running" && phase != "Succeeded" {
-					return fmt.Errorf("pod %s on %s, which is %s", pod, c, phase)
-				}
+			if err := notRunning(c, out); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
+}
+
+// notRunning says which pod of a cluster does not run. It is given one a line: name
+// and phase.
+func notRunning(cluster, pods string) error {
+	for line := range strings.Lines(pods) {
+		pod, phase, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		// The pod of a task has run.
+		if phase != "Running" && phase != "Succeeded" {
+			return fmt.Errorf("pod %s on %s, which is %s", pod, cluster, phase)
+		}
+	}
+	return nil
 }
 
 func (d *Demo) await(ctx context.Context, waiting step.Waiting, check func(context.Context) error) error {
