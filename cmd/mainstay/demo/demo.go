@@ -94,7 +94,8 @@ func (d *Demo) apply(ctx context.Context, waiting step.Waiting) error {
 
 func (d *Demo) awaitClaims(ctx context.Context, waiting step.Waiting) error {
 	return d.await(ctx, waiting, func(ctx context.Context) error {
-		out, err := d.kubectl(ctx, "get", "clusterfleets,productapplications", "-A", "-o",
+		// The demo's own, and nobody else's.
+		out, err := d.kubectl(ctx, "get", "-f", filepath.Join(d.cfg.Examples, "fleet.yaml"), "-f", filepath.Join(d.cfg.Examples, "applications.yaml"), "-o",
 			`jsonpath={range .items[*]}{.kind}{"\t"}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].message}{"\n"}{end}`)
 		if err != nil {
 			return err
@@ -165,9 +166,9 @@ func (d *Demo) await(ctx context.Context, waiting step.Waiting, check func(conte
 	return nil
 }
 
-// clusters of all fleets, as namespace/name.
+// clusters of the demo's fleet, as namespace/name.
 func (d *Demo) clusters(ctx context.Context) ([]string, error) {
-	out, err := d.kubectl(ctx, "get", "clusters.m.mainstay.dev", "-A", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}`)
+	out, err := d.kubectl(ctx, "get", "clusters.m.mainstay.dev", "-A", "-l", "mainstay.dev/fleet=analytics", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}`)
 	return strings.Fields(out), err
 }
 

@@ -14,7 +14,10 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/backend/local/statedir"
 )
 
-const loopback = "127.0.0.1"
+const (
+	loopback  = "127.0.0.1"
+	portsFile = "ports.json"
+)
 
 // ports that the hub listens on, by what for.
 type ports map[string]int
@@ -41,15 +44,8 @@ const (
 // port returns the port for a purpose. It is drawn once and then kept, so that what
 // refers to it holds when a process is started again.
 func (h *Hub) port(ctx context.Context, name string) (int, error) {
-	file := h.path("ports.json")
-	all := ports{}
-	if b, err := os.ReadFile(file); err == nil {
-		// What cannot be read is drawn anew.
-		if json.Unmarshal(b, &all) != nil {
-			all = ports{}
-		}
-	}
-	if p := all[name]; p > 0 && p < 1<<16 {
+	all := h.readPorts()
+	if p, ok := all[name]; ok {
 		return p, nil
 	}
 	p, err := freePort(ctx, all)
@@ -57,22 +53,37 @@ func (h *Hub) port(ctx context.Context, name string) (int, error) {
 		return 0, err
 	}
 	all[name] = p
+	return p, h.writePorts(all)
+}
+
+// readPorts returns the ports that were drawn. What cannot be read, or is no port
+// that can have been drawn, is drawn anew.
+func (h *Hub) readPorts() ports {
+	all := ports{}
+	b, err := os.ReadFile(h.path(portsFile))
+	if err != nil || json.Unmarshal(b, &all) != nil || all == nil {
+		return ports{}
+	}
+	for name, p := range all {
+		if p < firstPort || p > lastPort {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+func (h *Hub) writePorts(all ports) error {
 	b, err := json.Marshal(all)
 	if err != nil {
-		return 0, fmt.Errorf("cannot encode ports: %w", err)
+		return fmt.Errorf("cannot encode ports: %w", err)
 	}
-	return p, statedir.WriteFile(file, b)
+	return statedir.WriteFile(h.path(portsFile), b)
 }
 
 // dropTaken forgets the ports that a stranger listens on. A port of a process that
 // runs is its own.
 func (h *Hub) dropTaken(ctx context.Context) error {
-	file := h.path("ports.json")
-	all := ports{}
-	b, err := os.ReadFile(file)
-	if err != nil || json.Unmarshal(b, &all) != nil {
-		return nil
-	}
+	all := h.readPorts()
 	running := map[string]bool{}
 	for _, p := range process.List(h.cfg.State) {
 		running[filepath.Base(p.Name)] = true
@@ -85,10 +96,7 @@ func (h *Hub) dropTaken(ctx context.Context) error {
 			delete(all, name)
 		}
 	}
-	if b, err = json.Marshal(all); err != nil {
-		return fmt.Errorf("cannot encode ports: %w", err)
-	}
-	return statedir.WriteFile(file, b)
+	return h.writePorts(all)
 }
 
 // listener is the process that listens on a port.
