@@ -186,7 +186,7 @@ func TestBadFleets(t *testing.T) {
 		"DuplicateCluster": {
 			reason: "Two clusters of one name.",
 			spec:   "clusters: [{name: a}, {name: a}]",
-			want:   []string{"spec.clusters[1]", "a"},
+			want:   []string{"spec.clusters", "uplicate"},
 		},
 		"GeneratedDuplicate": {
 			reason: "A cluster that is both named and generated.",

@@ -83,7 +83,7 @@ spec: {forProvider: {application: intruder, variants: [{bundle: %s}], placement:
 apiVersion: m.mainstay.dev/v1alpha1
 kind: Bundle
 metadata: {name: other.000000000000, namespace: shop}
-spec: {application: other, digest: %s, objectCount: 1, data: %s}
+spec: {application: other, digest: "%s", objectCount: 1, data: "%s"}
 `, strings.Repeat("0", 64), data))
 		hub.apply(t, fmt.Sprintf(`
 apiVersion: m.mainstay.dev/v1alpha1
