@@ -42,10 +42,18 @@ var elsewhere = map[string]string{
 // Every command in a page runs, in order, as a reader would type it, and every
 // manifest is applied as it stands.
 func TestPages(t *testing.T) {
-	pages := []string{"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/troubleshooting.md"}
+	pages := []string{
+		"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/troubleshooting.md",
+		"examples/demo/README.md", "examples/adopt-cluster/README.md", "examples/generated-fleet/README.md", "examples/kubevela-paste/README.md",
+	}
+	existing := cluster(t, "platform", demoClusters(t)[2])
 	for _, page := range pages {
 		t.Run(page, func(t *testing.T) {
-			runPage(t, page, hub.kubeconfig, map[string]string{"_output/demo/kubeconfig": relative(t, hub.kubeconfig)})
+			runPage(t, page, hub.kubeconfig, map[string]string{
+				"_output/demo/kubeconfig": relative(t, hub.kubeconfig),
+				"-f examples/":            "-f " + root + "/examples/",
+				"existing.kubeconfig":     existing.kubeconfig,
+			})
 		})
 	}
 }
