@@ -69,6 +69,10 @@ test-real: binaries build ## Run the tests on real control planes, with real Cro
 bench: ## Run the benchmarks.
 	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/...
 
+.PHONY: measure-breaker
+measure-breaker: binaries build ## Time 25 real clusters with Crossplane's default circuit breaker. Wants 10 GiB.
+	@hack/measure-breaker.sh
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Check style and the import arrows of the rooms.
 	$(call say,Linting)
