@@ -83,6 +83,9 @@ func copyMatching(source, staged afero.Fs, dir string, pick func(path string) bo
 		if err != nil {
 			return err
 		}
+		if err := staged.MkdirAll(path.Dir(file), 0o755); err != nil {
+			return err
+		}
 		return afero.WriteFile(staged, file, content, 0o644)
 	})
 }

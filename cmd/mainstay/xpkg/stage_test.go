@@ -60,6 +60,28 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// What is staged on disk is what is built in memory: the official command builds
+// from the former.
+func TestStageOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	memory, disk := afero.NewMemMapFs(), afero.NewBasePathFs(afero.NewOsFs(), dir)
+	for _, staged := range []afero.Fs{memory, disk} {
+		if err := Stage(source(t), staged, Configuration(), "127.0.0.1:5000/mainstay", "v1.2.3"); err != nil {
+			t.Fatalf("Stage(...): %v", err)
+		}
+	}
+	for _, file := range []string{"crossplane.yaml", "apis/activation.yaml", "apis/things/composition.yaml", "examples/one/claim.yaml"} {
+		want, err := afero.ReadFile(memory, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, file))
+		if diff := cmp.Diff(string(want), string(got)); diff != "" || err != nil {
+			t.Errorf("%s: %v: -in memory, +on disk:\n%s", file, err, diff)
+		}
+	}
+}
+
 func TestStageRewritesReferences(t *testing.T) {
 	cases := map[string]struct {
 		reason      string
