@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -165,9 +166,12 @@ func List(root string) []Listed {
 // many there were.
 func StopAll(ctx context.Context, root string) (int, error) {
 	all := List(root)
-	errs := make([]error, 0, len(all))
-	for _, p := range all {
-		errs = append(errs, Stop(ctx, filepath.Dir(p.Name), filepath.Base(p.Name)))
+	errs := make([]error, len(all))
+	// Most of stopping is waiting.
+	wg := sync.WaitGroup{}
+	for i, p := range all {
+		wg.Go(func() { errs[i] = Stop(ctx, filepath.Dir(p.Name), filepath.Base(p.Name)) })
 	}
+	wg.Wait()
 	return len(all), errors.Join(errs...)
 }
