@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // A block of a page is a fenced piece of it: commands to run, or a file to write.
@@ -138,7 +140,17 @@ func TestInstallPage(t *testing.T) {
 
 	// What a kubelet does on a real hub: it runs what Crossplane installs.
 	adopted := make(chan error, 1)
-	go func() { adopted <- mainstayHere(t.Context(), "up", "--adopt-packages") }()
+	go func() {
+		bare := kubectl{kubeconfig: filepath.Join(dir, "kubeconfig")}
+		err := wait.PollUntilContextCancel(t.Context(), time.Second, true, func(ctx context.Context) (bool, error) {
+			_, err := bare.run(ctx, "", "get", "configuration", "mainstay")
+			return err == nil, nil
+		})
+		if err == nil {
+			err = mainstayHere(t.Context(), "up", "--adopt-packages")
+		}
+		adopted <- err
+	}()
 	runPage(t, "docs/install.md", filepath.Join(dir, "kubeconfig"), map[string]string{
 		"registry.example.org": fmt.Sprintf("127.0.0.1:%d", numbers["registry"]),
 		"make package":         "make -C " + root + " package",
