@@ -139,15 +139,17 @@ func TestInstallPage(t *testing.T) {
 	}
 
 	// What a kubelet does on a real hub: it runs what Crossplane installs.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	adopted := make(chan error, 1)
 	go func() {
 		bare := kubectl{kubeconfig: filepath.Join(dir, "kubeconfig")}
-		err := wait.PollUntilContextCancel(t.Context(), time.Second, true, func(ctx context.Context) (bool, error) {
+		err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
 			_, err := bare.run(ctx, "", "get", "configuration", "mainstay")
 			return err == nil, nil
 		})
 		if err == nil {
-			err = mainstayHere(t.Context(), "up", "--adopt-packages")
+			err = mainstayHere(ctx, "up", "--adopt-packages")
 		}
 		adopted <- err
 	}()
@@ -155,6 +157,9 @@ func TestInstallPage(t *testing.T) {
 		"registry.example.org": fmt.Sprintf("127.0.0.1:%d", numbers["registry"]),
 		"make package":         "make -C " + root + " package",
 	})
+	if t.Failed() {
+		cancel()
+	}
 	if err := <-adopted; err != nil {
 		t.Error(err)
 	}
