@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="VERSION",type=string,JSONPath=`.status.atProvider.version`
 // +kubebuilder:printcolumn:name="NODES",type=integer,JSONPath=`.status.atProvider.nodes.ready`
 // +kubebuilder:printcolumn:name="RELEASES",type=integer,JSONPath=`.status.atProvider.releases`
+// +kubebuilder:printcolumn:name="MESSAGE",type=string,JSONPath=`.status.atProvider.message`
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
 type Cluster struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -50,7 +50,7 @@ What to type next:
 func (d *Demo) Status(ctx context.Context) error {
 	state := filepath.Dir(d.cfg.Hub.Kubeconfig())
 	if _, err := os.Stat(d.cfg.Hub.Kubeconfig()); err != nil {
-		_, err := fmt.Fprintln(d.cfg.Out, "There is no demo. Start it with: make demo")
+		_, err := fmt.Fprintln(d.cfg.Out, "There is no demo in "+state+". Start it with: make demo")
 		return err
 	}
 	for _, p := range process.List(state) {
