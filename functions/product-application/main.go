@@ -4,9 +4,9 @@ package main
 
 import (
 	"github.com/mainstay-dev/mainstay/functions/internal/serve"
-	"github.com/mainstay-dev/mainstay/functions/product-application/compose"
+	"github.com/mainstay-dev/mainstay/functions/product-application/productapplication"
 )
 
 func main() {
-	serve.Main("product-application", "Composes the Bundles and the Rollout of a ProductApplication.", compose.Run)
+	serve.Main("product-application", "Composes the Bundles and the Rollout of a ProductApplication.", productapplication.Run)
 }

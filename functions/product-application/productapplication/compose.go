@@ -1,4 +1,4 @@
-// Package compose turns a ProductApplication into one Bundle for each variant that
+// Package productapplication turns a ProductApplication into one Bundle for each variant that
 // clusters need, and one Rollout that says what goes where.
 //
 // Which variants those are is known to whoever knows the clusters. So the two shake
@@ -11,7 +11,7 @@
 // or wants is kept; an application with anything wrong in it composes nothing and
 // removes nothing; it is reached only where what is observed is about what is wanted
 // now. Deliberately absent: which clusters there are.
-package compose
+package productapplication
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package compose
+package productapplication
 
 import (
 	"encoding/json"
