@@ -66,24 +66,24 @@ func (b *Backend) EnsureNodePool(ctx context.Context, p backend.NodePool) error 
 	if err != nil {
 		return err
 	}
-	todo := nodes.Plan(p, v, all)
-	for i := range first(todo.Create) {
-		if _, err := client.Nodes().Create(ctx, &todo.Create[i], metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	plan := nodes.Plan(p, v, all)
+	for i := range first(plan.Create) {
+		if _, err := client.Nodes().Create(ctx, &plan.Create[i], metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 			return invalid("make node", err)
 		}
 	}
 	// Who else changed a node meanwhile is right; the next call looks again.
-	for i := range todo.Update {
-		if _, err := client.Nodes().Update(ctx, &todo.Update[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
+	for i := range plan.Update {
+		if _, err := client.Nodes().Update(ctx, &plan.Update[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
 			return invalid("change node", err)
 		}
 	}
-	for i := range todo.UpdateStatus {
-		if _, err := client.Nodes().UpdateStatus(ctx, &todo.UpdateStatus[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
+	for i := range plan.UpdateStatus {
+		if _, err := client.Nodes().UpdateStatus(ctx, &plan.UpdateStatus[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
 			return invalid("change capacity of node", err)
 		}
 	}
-	return b.remove(ctx, client, first(todo.Remove))
+	return b.remove(ctx, client, first(plan.Remove))
 }
 
 // DeleteNodePool removes nodes, a number of them at a time.
