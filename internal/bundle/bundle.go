@@ -15,30 +15,9 @@ import (
 	"fmt"
 	"io"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/names"
 )
-
-// A Content is everything that one variant of an application puts on a cluster.
-type Content struct {
-	// Components in the application's order.
-	Components []Component `json:"components"`
-}
-
-// A Component is the objects of one component.
-type Component struct {
-	// Name of the component.
-	Name string `json:"name"`
-	// Type of the component.
-	Type string `json:"type"`
-	// DependsOn names the components that must be healthy first.
-	DependsOn []string `json:"dependsOn,omitempty"`
-	// Objects to apply. One whose kind has namespaces but that names none goes to
-	// the namespace of the Release.
-	Objects []unstructured.Unstructured `json:"objects"`
-}
 
 // A TooLargeError says that a content does not fit into a Bundle.
 type TooLargeError struct {

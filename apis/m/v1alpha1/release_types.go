@@ -40,6 +40,7 @@ type ReleaseSpec struct {
 // ReleaseParameters say what is wanted where.
 //
 // +kubebuilder:validation:XValidation:rule="self.clusterRef == oldSelf.clusterRef && self.application == oldSelf.application",message="clusterRef and application of a Release cannot change: make another Release"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.epoch) || (has(self.epoch) && self.epoch >= oldSelf.epoch)",message="epoch of a Release cannot go back: whoever wrote this decided from an older state"
 type ReleaseParameters struct {
 	// ClusterRef names the Cluster.
 	ClusterRef ClusterReference `json:"clusterRef"`
@@ -58,6 +59,11 @@ type ReleaseParameters struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace"`
+
+	// Epoch of the Rollout that wrote this. It fences: a lower one is refused.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
 }
 
 // A ClusterReference names a Cluster, possibly in another namespace.

@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 )
@@ -14,6 +13,7 @@ import (
 // +kubebuilder:resource:scope=Namespaced,categories={crossplane,managed,mainstay}
 // +kubebuilder:printcolumn:name="READY",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="SYNCED",type=string,JSONPath=`.status.conditions[?(@.type=='Synced')].status`
+// +kubebuilder:printcolumn:name="PHASE",type=string,JSONPath=`.status.atProvider.phase`
 // +kubebuilder:printcolumn:name="CLUSTERS",type=integer,JSONPath=`.status.atProvider.clusters.total`
 // +kubebuilder:printcolumn:name="UPDATED",type=integer,JSONPath=`.status.atProvider.clusters.updated`
 // +kubebuilder:printcolumn:name="HEALTHY",type=integer,JSONPath=`.status.atProvider.clusters.ready`
@@ -53,9 +53,22 @@ type RolloutParameters struct {
 	// +optional
 	Variants []Variant `json:"variants,omitempty"`
 
+	// Steps say in which order the topologies are deployed. Without any, all are
+	// deployed together. They are the application's workflow, compiled.
+	// +kubebuilder:validation:MaxItems=50
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Steps []RolloutStep `json:"steps,omitempty"`
+
 	// Strategy says how the clusters are moved.
 	// +optional
 	Strategy RolloutStrategy `json:"strategy,omitempty"`
+
+	// Control is what people, and the changes that they approved, tell a Rollout
+	// on its way. It is theirs: nothing that is composed sets it.
+	// +optional
+	Control *RolloutControl `json:"control,omitempty"`
 }
 
 // A Placement says which clusters a payload goes to.
@@ -139,147 +152,6 @@ type Variant struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Bundle string `json:"bundle"`
-}
-
-// A RolloutStrategy says how clusters are moved from what they have to what is wanted.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.waves)",message="strategy.waves is not supported yet: remove it"
-type RolloutStrategy struct {
-	// MaxConcurrent is how many clusters may be in motion at once, as a number or
-	// as a percentage of the placed clusters (rounded up).
-	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{0,4}|[1-9][0-9]?%|100%)$`
-	// +kubebuilder:default=10
-	// +optional
-	MaxConcurrent *intstr.IntOrString `json:"maxConcurrent,omitempty"`
-
-	// MaxUnavailable is how many clusters may be unhealthy before no further one
-	// is moved, as a number or as a percentage (rounded up). Without it, unhealthy
-	// clusters stop no others.
-	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}|[0-9]{1,2}%|100%)$`
-	// +optional
-	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
-
-	// Paused stops moving further clusters. Those in motion finish.
-	// +optional
-	Paused bool `json:"paused,omitempty"`
-
-	// Waves put clusters in order. They are not supported yet and refused.
-	// +kubebuilder:validation:MaxItems=20
-	// +listType=map
-	// +listMapKey=name
-	// +optional
-	Waves []Wave `json:"waves,omitempty"`
-}
-
-// A Wave is a set of clusters that are moved together.
-type Wave struct {
-	// Name of the wave.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name"`
-
-	// ClusterLabelSelector selects the clusters of the wave.
-	// +kubebuilder:validation:MaxProperties=16
-	// +optional
-	ClusterLabelSelector map[string]string `json:"clusterLabelSelector,omitempty"`
-
-	// Soak is how long the wave must be healthy before the next begins.
-	// +optional
-	Soak *metav1.Duration `json:"soak,omitempty"`
-}
-
-// A RolloutStatus is the observed state of a Rollout.
-type RolloutStatus struct {
-	xpv2.ConditionedStatus `json:",inline"`
-
-	// AtProvider is what is observed.
-	// +optional
-	AtProvider RolloutObservation `json:"atProvider,omitempty"`
-}
-
-// A RolloutObservation is what is observed of a Rollout. It is coarse on purpose:
-// the application reads it, and must not be woken by every step of every cluster.
-type RolloutObservation struct {
-	// Message says in one line what the Rollout does or waits for.
-	// +optional
-	Message string `json:"message,omitempty"`
-
-	// Clusters counts the placed clusters.
-	// +optional
-	Clusters RolloutCount `json:"clusters,omitempty"`
-
-	// Variants are the combinations of overrides that the placed clusters need.
-	// The function answers with a Bundle for each.
-	// +listType=atomic
-	// +optional
-	Variants []VariantNeed `json:"variants,omitempty"`
-
-	// BundlesInUse are the Bundles that a Release wants or has. They must not go.
-	// +listType=atomic
-	// +optional
-	BundlesInUse []string `json:"bundlesInUse,omitempty"`
-
-	// Components are the components and their health over all clusters.
-	// +listType=atomic
-	// +optional
-	Components []ComponentCount `json:"components,omitempty"`
-
-	// Problems are some of the clusters that are not as wanted. At most 10.
-	// +listType=atomic
-	// +optional
-	Problems []ReleaseProblem `json:"problems,omitempty"`
-}
-
-// A RolloutCount counts the clusters of a Rollout.
-type RolloutCount struct {
-	// Total is the number of clusters that are placed.
-	// +optional
-	Total int32 `json:"total"`
-	// Updated is how many have what is wanted.
-	// +optional
-	Updated int32 `json:"updated"`
-	// Ready is how many have it and are healthy.
-	// +optional
-	Ready int32 `json:"ready"`
-	// InMotion is how many are being moved, or removed.
-	// +optional
-	InMotion int32 `json:"inMotion"`
-	// Failed is how many could not be brought there.
-	// +optional
-	Failed int32 `json:"failed"`
-}
-
-// A VariantNeed is a combination of overrides that clusters need.
-type VariantNeed struct {
-	// Overrides by policy name, in the order of the placement.
-	// +listType=atomic
-	// +optional
-	Overrides []string `json:"overrides,omitempty"`
-	// Clusters is the number of clusters that need it.
-	Clusters int32 `json:"clusters"`
-}
-
-// A ComponentCount is the health of one component over all clusters.
-type ComponentCount struct {
-	// Name of the component.
-	Name string `json:"name"`
-	// Healthy is the number of clusters where it is healthy.
-	Healthy int32 `json:"healthy"`
-	// Total is the number of clusters it is placed on.
-	Total int32 `json:"total"`
-	// Message of one cluster where it is not healthy.
-	// +optional
-	Message string `json:"message,omitempty"`
-}
-
-// A ReleaseProblem is a cluster that is not as wanted.
-type ReleaseProblem struct {
-	// Cluster is <fleet>.<cluster>.
-	Cluster string `json:"cluster"`
-	// Message says what is wrong.
-	Message string `json:"message"`
 }
 
 // A RolloutList is a list of Rollouts.
