@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	_ "embed"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,7 @@ const (
 	fileTokens     = "tokens.csv"
 	fileSigningKey = "service-account.key"
 	filePorts      = "ports.json"
+	fileStages     = "stages.yaml"
 )
 
 const (
@@ -116,15 +118,22 @@ func (c *ControlPlane) scheduler() process.Spec {
 	)
 }
 
-// kwok brings its own stages: nodes become ready, pods run, pods of jobs complete.
+// stages say how pods behave. Nodes have KWOK's own: they become ready.
+//
+//go:embed stages.yaml
+var stages []byte
+
 func (c *ControlPlane) kwok() process.Spec {
-	return c.client(nameKWOK, identityKWOK,
+	s := c.client(nameKWOK, identityKWOK,
+		"--config="+c.path(fileStages),
 		"--manage-all-nodes=false",
 		"--manage-nodes-with-annotation-selector="+AnnotationFake+"="+AnnotationFakeValue,
 		"--node-lease-duration-seconds=60",
 		"--node-ip="+nodeIP,
 		"--cidr="+podCIDR,
 	)
+	s.Files = append(s.Files, c.path(fileStages))
+	return s
 }
 
 func (c *ControlPlane) client(name string, id identity, args ...string) process.Spec {

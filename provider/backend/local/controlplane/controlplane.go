@@ -162,6 +162,9 @@ func (c *ControlPlane) ensureFiles() error {
 	if err := ensureSigningKey(c.path(fileSigningKey)); err != nil {
 		return err
 	}
+	if err := writeChanged(c.path(fileStages), stages); err != nil {
+		return err
+	}
 	return ensureTokens(c.path(fileTokens))
 }
 
