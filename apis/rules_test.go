@@ -71,12 +71,24 @@ func TestRules(t *testing.T) {
 		},
 		"Unsupported": {
 			reason: "What is not supported yet is refused by name.",
-			object: `{kind: ProductApplication, metadata: {name: a}, spec: {workflow: {steps: [{name: x}]},
-				components: [{name: b, type: worker, inputs: [{from: x}], outputs: [{name: y}], scopes: {z: z}, externalRevision: r, replicaKey: k}]}}`,
+			object: `{kind: ProductApplication, metadata: {name: a}, spec: {
+				workflow: {ref: w, steps: [{name: x, type: suspend, inputs: [{from: z, parameterKey: k}], outputs: [{name: z, valueFrom: object}]}]},
+				components: [{name: b, type: worker, scopes: {z: z}, externalRevision: r, replicaKey: k}]}}`,
 			want: []string{
-				"spec.workflow is not supported yet", "inputs are not supported yet", "outputs are not supported yet", "scopes are not supported",
+				"workflow.ref is not supported", "inputs of a step are not supported", "outputs of a step are not supported", "scopes are not supported",
 				"externalRevision is not supported yet", "replicaKey is not supported",
 			},
+		},
+		"Workflow": {
+			reason: "A workflow is strict: modes are known, steps have names of their own, and groups are one level deep.",
+			object: `{kind: ProductApplication, metadata: {name: a}, spec: {components: [{name: b, type: worker}],
+				workflow: {mode: {steps: Parallel}, steps: [{name: A, type: suspend}, {name: c, type: step-group, subSteps: [{name: d, type: suspend, subSteps: []}]}, {name: c, type: suspend}]}}}`,
+			want: []string{"spec.workflow.mode.steps", "spec.workflow.steps[0].name", "spec.workflow.steps[1].subSteps[0].subSteps: unknown field", "spec.workflow.steps[2]: Duplicate value"},
+		},
+		"Outputs": {
+			reason: "An output has a name and an expression, an input what it is and where it goes.",
+			object: `{kind: ProductApplication, metadata: {name: a}, spec: {components: [{name: b, type: worker, inputs: [{from: x}], outputs: [{name: "a b", valueFrom: object}, {name: c}]}]}}`,
+			want:   []string{"spec.components[0].inputs[0].parameterKey", "spec.components[0].outputs[0].name", "spec.components[0].outputs[1].valueFrom"},
 		},
 		"ComponentNames": {
 			reason: "A component comes once.",

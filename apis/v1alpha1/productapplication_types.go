@@ -28,8 +28,6 @@ type ProductApplication struct {
 const MaxApplicationNameLength = 40
 
 // A ProductApplicationSpec says what an application consists of and where it runs.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.workflow)",message="spec.workflow is not supported yet: remove it; every topology policy is deployed with every override policy"
 type ProductApplicationSpec struct {
 	// Components of the application.
 	// +kubebuilder:validation:MinItems=1
@@ -38,26 +36,25 @@ type ProductApplicationSpec struct {
 	// +listMapKey=name
 	Components []Component `json:"components"`
 
-	// Policies say where the application runs (topology) and how it differs from
-	// place to place (override). Without a topology it runs on every cluster that
-	// lists the application's namespace as a tenant.
+	// Policies say where the application runs (topology), how it differs from place
+	// to place (override), how it gets there (rollout), and how objects are treated
+	// once they are there (apply-once, garbage-collect, take-over, read-only). Without
+	// a topology it runs on every cluster that lists the application's namespace as
+	// a tenant.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=map
 	// +listMapKey=name
 	// +optional
 	Policies []Policy `json:"policies,omitempty"`
 
-	// Workflow is refused: it is not supported yet.
-	// +kubebuilder:pruning:PreserveUnknownFields
-	// +kubebuilder:validation:Type=object
+	// Workflow says in which order the topologies are deployed, and what happens in
+	// between. Without it all are deployed together, with every override policy.
 	// +optional
-	Workflow *runtime.RawExtension `json:"workflow,omitempty"`
+	Workflow *Workflow `json:"workflow,omitempty"`
 }
 
 // A Component is one part of an application.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.inputs)",message="inputs are not supported yet: remove them"
-// +kubebuilder:validation:XValidation:rule="!has(self.outputs)",message="outputs are not supported yet: remove them"
 // +kubebuilder:validation:XValidation:rule="!has(self.scopes)",message="scopes are not supported: remove them"
 // +kubebuilder:validation:XValidation:rule="!has(self.externalRevision)",message="externalRevision is not supported yet: remove it"
 // +kubebuilder:validation:XValidation:rule="!has(self.replicaKey)",message="replicaKey is not supported: remove it"
@@ -95,17 +92,20 @@ type Component struct {
 	// +optional
 	Traits []Trait `json:"traits,omitempty"`
 
-	// Inputs are refused: they are not supported yet.
-	// +kubebuilder:validation:items:XPreserveUnknownFields
+	// Inputs are properties that other components' outputs are put into, on each
+	// cluster, once those components are healthy there.
+	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional
-	Inputs []runtime.RawExtension `json:"inputs,omitempty"`
+	Inputs []Input `json:"inputs,omitempty"`
 
-	// Outputs are refused: they are not supported yet.
-	// +kubebuilder:validation:items:XPreserveUnknownFields
-	// +listType=atomic
+	// Outputs are values that are read from the component, on each cluster, once it
+	// is healthy there.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=map
+	// +listMapKey=name
 	// +optional
-	Outputs []runtime.RawExtension `json:"outputs,omitempty"`
+	Outputs []Output `json:"outputs,omitempty"`
 
 	// Scopes are refused: they are not supported.
 	// +kubebuilder:pruning:PreserveUnknownFields
@@ -124,6 +124,36 @@ type Component struct {
 	ReplicaKey string `json:"replicaKey,omitempty"`
 }
 
+// An Input puts another component's output into a property.
+type Input struct {
+	// From is the name of an output of another component.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	From string `json:"from"`
+
+	// ParameterKey is the property, such as image, env[0].value or
+	// labels["example.org/address"]. It must be one that takes a text.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ParameterKey string `json:"parameterKey"`
+}
+
+// An Output is a value that is read from a component.
+type Output struct {
+	// Name of the output, unique in the application.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z_][-A-Za-z0-9_]*$`
+	Name string `json:"name"`
+
+	// ValueFrom is an expression in CEL over output, the component's first object as
+	// it is on the cluster (object is another name for it), and objects, all of
+	// them. It must give a text, a number or a boolean.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	ValueFrom string `json:"valueFrom"`
+}
+
 // A Trait changes how a component runs.
 type Trait struct {
 	// Type of the trait.
@@ -138,7 +168,8 @@ type Trait struct {
 	Properties *runtime.RawExtension `json:"properties,omitempty"`
 }
 
-// A Policy says where an application runs, or how it differs from place to place.
+// A Policy says where an application runs, how it differs from place to place, or
+// how it gets there.
 type Policy struct {
 	// Name of the policy, unique in the application.
 	// +kubebuilder:validation:MinLength=1
@@ -146,7 +177,8 @@ type Policy struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name"`
 
-	// Type of the policy: topology or override.
+	// Type of the policy: topology, override, rollout, apply-once,
+	// garbage-collect, take-over or read-only.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Type string `json:"type"`
@@ -181,6 +213,63 @@ type ProductApplicationStatus struct {
 	// and why. At most 10.
 	// +optional
 	Problems []ClusterProblem `json:"problems,omitempty"`
+
+	// Rollout is how far the rollout of what is wanted now is.
+	// +optional
+	Rollout *ApplicationRollout `json:"rollout,omitempty"`
+
+	// Workflow is how far the workflow is.
+	// +optional
+	Workflow *WorkflowStatus `json:"workflow,omitempty"`
+
+	// Preflight is what was found before the first write.
+	// +optional
+	Preflight *ApplicationPreflight `json:"preflight,omitempty"`
+}
+
+// An ApplicationRollout is how far the rollout of an application is.
+type ApplicationRollout struct {
+	// Phase of the rollout: Preflight, Progressing, Waiting, Paused, Blocked, Halted,
+	// RollingBack, RolledBack, Aborted or Completed.
+	// +optional
+	Phase string `json:"phase,omitempty"`
+	// Digest of the revision. Approvals name it.
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// Wave that is under way, and how many of the waves are over, such as 1/3.
+	// +optional
+	Wave string `json:"wave,omitempty"`
+	// +optional
+	Waves string `json:"waves,omitempty"`
+	// Message says what the rollout does or waits for.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// An ApplicationPreflight is what was found before the first write.
+type ApplicationPreflight struct {
+	// Checked is the number of clusters that were checked.
+	Checked int32 `json:"checked"`
+	// Blocking is the number of clusters where something blocks.
+	Blocking int32 `json:"blocking"`
+	// Findings, the worst first. At most 3: the Rollout has more.
+	// +optional
+	Findings []PreflightFinding `json:"findings,omitempty"`
+}
+
+// A PreflightFinding is something for which an application would not start.
+type PreflightFinding struct {
+	// Cause as it is catalogued, such as C2.
+	Cause string `json:"cause"`
+	// Severity is Blocking or Warning.
+	Severity string `json:"severity"`
+	// Object it is about, as Kind/name.
+	// +optional
+	Object string `json:"object,omitempty"`
+	// Message says what is wrong, and what to do.
+	Message string `json:"message"`
+	// Clusters is the number of clusters where it was found.
+	Clusters int32 `json:"clusters"`
 }
 
 // ApplicationClusters counts the clusters an application is placed on.

@@ -129,7 +129,8 @@ type Output struct {
 	// Name of the output, unique in the application.
 	Name string `json:"name"`
 	// ValueFrom in CEL over object, the component's first object as it is on the
-	// cluster, and objects, all of them. It must give a string, a number or a boolean.
+	// cluster, and objects, all of them. output is another name for object: it is
+	// KubeVela's. It must give a string, a number or a boolean.
 	ValueFrom string `json:"valueFrom"`
 }
 

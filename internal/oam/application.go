@@ -30,7 +30,7 @@ func Compile(name string, spec *v1alpha1.ProductApplicationSpec) (*Application, 
 	ps := &problems{}
 	a := &Application{name: name, bundles: map[string]*mv1alpha1.Bundle{}}
 	checkApplicationName(name, ps)
-	if isSet(spec.Workflow) {
+	if spec.Workflow != nil {
 		ps.addf(path{"spec", "workflow"}, "is not supported yet: remove it; every topology policy is deployed with every override policy")
 	}
 	a.components = readComponents(spec.Components, ps)

@@ -354,9 +354,9 @@ func TestCompileStructure(t *testing.T) {
 		"Unsupported": {
 			reason: "So is everything else that KubeVela has and we do not.",
 			spec: `
-workflow: {steps: [{type: suspend}]}
+workflow: {steps: [{name: s, type: suspend}]}
 components:
-- {name: web, type: worker, properties: {image: a}, inputs: [{from: x}], outputs: [{name: y}], scopes: {a: b}, externalRevision: v1, replicaKey: k}`,
+- {name: web, type: worker, properties: {image: a}, inputs: [{from: x, parameterKey: image}], outputs: [{name: o, valueFrom: object}], scopes: {a: b}, externalRevision: v1, replicaKey: k}`,
 			want: []string{
 				`spec.workflow: is not supported yet: remove it; every topology policy is deployed with every override policy`,
 				`spec.components[0].inputs: is not supported yet: remove it from component "web"`,

@@ -429,7 +429,7 @@ type RolloutStep struct {
 	// +optional
 	Webhook *WebhookGate `json:"webhook,omitempty"`
 
-	// Message that a Notify step posts.
+	// Message that a Notify step posts, or that a Suspend step shows.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Message string `json:"message,omitempty"`

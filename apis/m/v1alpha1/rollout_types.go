@@ -121,11 +121,20 @@ type Topology struct {
 }
 
 // An OverrideScope says which of the placed clusters an override applies to. Where
-// it has neither names nor a selector it applies to all.
+// it has no topologies, names or selector it applies to all.
 type OverrideScope struct {
 	// Name of the policy.
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
+
+	// Topologies that place a cluster for the override to apply there. What counts is
+	// the first topology, in the order of the placement, that selects a cluster.
+	// Without any, all do.
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=63
+	// +listType=set
+	// +optional
+	Topologies []string `json:"topologies,omitempty"`
 
 	// Clusters by name.
 	// +kubebuilder:validation:MaxItems=500
