@@ -22,6 +22,7 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/names"
 	"github.com/mainstay-dev/mainstay/internal/tenancy"
+	"github.com/mainstay-dev/mainstay/provider/metrics"
 )
 
 // KubeconfigKey is the key of a cluster's kubeconfig in its Secret.
@@ -223,7 +224,10 @@ func (c *connection) as(who rest.ImpersonationConfig) (Target, error) {
 	return t, nil
 }
 
-func (c *connection) close() { c.transport.CloseIdleConnections() }
+func (c *connection) close() {
+	c.transport.CloseIdleConnections()
+	metrics.Default.Targets.Forget(c.cluster)
+}
 
 type reached struct {
 	client client.Client

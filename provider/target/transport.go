@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
+
+	"github.com/mainstay-dev/mainstay/provider/metrics"
 )
 
 // Every call to a cluster ends within callTimeout, and sooner where there is nobody to
@@ -47,13 +49,18 @@ type bounded struct {
 
 // RoundTrip sends a request.
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(r.Context(), b.timeout, errTimeout)
 	rsp, err := b.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		err = b.explain(r.Context(), ctx, err)
 		cancel()
+		if silent := (&UnreachableError{}); errors.As(err, &silent) {
+			metrics.Default.Targets.Called(b.cluster, r.Method, 0, time.Since(began))
+		}
 		return nil, err
 	}
+	metrics.Default.Targets.Called(b.cluster, r.Method, rsp.StatusCode, time.Since(began))
 	rsp.Body = &body{ReadCloser: rsp.Body, close: cancel, explain: func(err error) error { return b.explain(r.Context(), ctx, err) }}
 	return rsp, nil
 }

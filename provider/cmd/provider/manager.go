@@ -35,6 +35,7 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/version"
 	"github.com/mainstay-dev/mainstay/provider/controller"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
+	mainstaymetrics "github.com/mainstay-dev/mainstay/provider/metrics"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -87,6 +88,9 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		if err := metrics.Registry.Register(c); err != nil {
 			return fmt.Errorf("cannot register metrics: %w", err)
 		}
+	}
+	if err := mainstaymetrics.Default.Register(metrics.Registry); err != nil {
+		return err
 	}
 	o := xpcontroller.Options{
 		Logger:            log,
