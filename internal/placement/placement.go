@@ -31,6 +31,10 @@ type Target struct {
 	Namespace string
 	// Overrides that apply, by name, in the order of the placement.
 	Overrides []string
+	// Topologies that select the cluster, by name, in the order of the placement.
+	Topologies []string
+	// Labels of the cluster. They are shared with it: they must not be changed.
+	Labels map[string]v1alpha1.LabelValue
 }
 
 // Label returns the target the way people name it: <fleet>.<cluster>.
@@ -135,17 +139,21 @@ func (r *resolver) place(namespace string, t v1alpha1.Topology) {
 func (r *resolver) add(c *v1alpha1.Cluster, topology, target string) {
 	i := slices.IndexFunc(r.placed, func(p *placed) bool { return p.cluster == c })
 	if i < 0 {
+		i = len(r.placed)
 		r.placed = append(r.placed, &placed{
 			Target: Target{
 				Cluster:   v1alpha1.ClusterReference{Namespace: c.GetNamespace(), Name: c.GetName()},
 				Fleet:     c.Spec.ForProvider.Fleet,
 				Name:      c.Spec.ForProvider.Name,
 				Namespace: target,
+				Labels:    c.Spec.ForProvider.Labels,
 			},
 			cluster:  c,
 			topology: topology,
 		})
-		return
+	}
+	if topology != "" {
+		r.placed[i].Topologies = append(r.placed[i].Topologies, topology)
 	}
 	if other := r.placed[i]; other.Namespace != target {
 		r.refuse("topologies %q and %q both select cluster %q, for namespaces %q and %q: let only one of them select it",

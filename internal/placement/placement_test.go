@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -199,10 +200,29 @@ func TestResolve(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			targets, err := Resolve("team-a", tc.placement, tc.clusters)
-			if diff := cmp.Diff(tc.want, want{targets: targets, err: err}, cmp.AllowUnexported(want{})); diff != "" {
+			// What else is known of a target has a test of its own.
+			known := cmpopts.IgnoreFields(Target{}, "Topologies", "Labels")
+			if diff := cmp.Diff(tc.want, want{targets: targets, err: err}, cmp.AllowUnexported(want{}), known); diff != "" {
 				t.Errorf("\n%s\nResolve(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+func TestTargetKnowsWhy(t *testing.T) {
+	p := v1alpha1.Placement{Topologies: []v1alpha1.Topology{
+		{Name: "europe", ClusterLabelSelector: map[string]string{"region": "eu"}},
+		{Name: "some", Clusters: []string{"eu-1", "us-1"}},
+	}}
+	got, err := Resolve("team-a", p, []v1alpha1.Cluster{cluster("prod", "eu-1", labelled("region", "eu")), cluster("prod", "us-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eu, us := target("prod", "eu-1", "team-a"), target("prod", "us-1", "team-a")
+	eu.Topologies, eu.Labels = []string{"europe", "some"}, map[string]v1alpha1.LabelValue{"region": "eu"}
+	us.Topologies, us.Labels = []string{"some"}, map[string]v1alpha1.LabelValue{}
+	if diff := cmp.Diff([]Target{eu, us}, got); diff != "" {
+		t.Errorf("\nWaves and steps go by what selects a cluster, and by its labels.\nResolve(...): -want, +got:\n%s", diff)
 	}
 }
 

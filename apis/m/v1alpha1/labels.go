@@ -24,6 +24,10 @@ const (
 	// another's mark.
 	AnnotationRelease = "mainstay.dev/release"
 
+	// AnnotationWave on a Release names the wave that its cluster was moved in. It keeps a
+	// cluster in its wave while others come and go.
+	AnnotationWave = "mainstay.dev/wave"
+
 	// ClusterLabelRegion is the cluster label that a cluster's region becomes.
 	ClusterLabelRegion = "region"
 

@@ -36,9 +36,20 @@ type RolloutObservation struct {
 	// +optional
 	Epoch int64 `json:"epoch,omitempty"`
 
+	// Began is the epoch with which this revision began. Releases with it, or with a
+	// higher one, have been moved by this revision.
+	// +optional
+	Began int64 `json:"began,omitempty"`
+
 	// Reached is the revision that was reached last: what a rollback goes back to.
 	// +optional
 	Reached *RolloutRevision `json:"reached,omitempty"`
+
+	// History holds the revisions that were reached before that one, the latest first.
+	// At most 2.
+	// +listType=atomic
+	// +optional
+	History []RolloutRevision `json:"history,omitempty"`
 
 	// Failed is the digest of the revision that failed, with why. It is forgotten when
 	// control.retry is raised, and when there is another revision.
@@ -74,7 +85,7 @@ type RolloutObservation struct {
 	Variants []VariantNeed `json:"variants,omitempty"`
 
 	// BundlesInUse are the Bundles that a Release wants or has, and those of the
-	// revision to go back to. They must not go.
+	// revisions that a rollback may go back to. They must not go.
 	// +listType=atomic
 	// +optional
 	BundlesInUse []string `json:"bundlesInUse,omitempty"`
@@ -127,6 +138,9 @@ type RolloutRevision struct {
 	Variants []Variant `json:"variants,omitempty"`
 	// At which time it was reached.
 	At metav1.Time `json:"at"`
+	// Epoch in which it was reached.
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
 }
 
 // A RolloutFailure says why a revision failed.
@@ -140,8 +154,11 @@ type RolloutFailure struct {
 	Message string `json:"message"`
 	// At which time.
 	At metav1.Time `json:"at"`
-	// Action that is taken.
+	// Action that is taken. It is Halt where there is no revision to go back to.
 	Action FailureAction `json:"action"`
+	// To is the digest of the revision that a rollback goes back to.
+	// +optional
+	To string `json:"to,omitempty"`
 }
 
 // A WaveStatus says how far a wave is.

@@ -25,7 +25,9 @@ type RolloutStrategy struct {
 
 	// FailureBudget is how many clusters may fail, as a number or as a percentage of
 	// the placed clusters (rounded up), before onFailure is done. With 0 the first
-	// failure is one too many. Without it, failures stop no others.
+	// failure is one too many. Without it, failures stop no others of their wave, but
+	// the next wave does not begin before they are mended. What failed within the
+	// budget holds no wave open.
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}|[0-9]{1,2}%|100%)$`
 	// +optional
@@ -49,7 +51,7 @@ type RolloutStrategy struct {
 	// clusters of each combination of their values that there is.
 	// +kubebuilder:validation:MaxItems=5
 	// +kubebuilder:validation:items:MaxLength=317
-	// +kubebuilder:default={"mainstay.dev/region"}
+	// +kubebuilder:default={"region"}
 	// +listType=atomic
 	// +optional
 	Strata []string `json:"strata,omitempty"`
@@ -397,7 +399,8 @@ type RolloutStep struct {
 	// +optional
 	If string `json:"if,omitempty"`
 
-	// Timeout is how long the step may take before it has failed.
+	// Timeout is how long the step may take before it has failed, and the revision with
+	// it. A Notify step without one is given up after five minutes, and fails nothing.
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
@@ -417,7 +420,7 @@ type RolloutStep struct {
 	// +optional
 	MaxConcurrent *int32 `json:"maxConcurrent,omitempty"`
 
-	// Duration that a Suspend step waits.
+	// Duration that a Suspend step waits. An approval ends it earlier.
 	// +optional
 	Duration *metav1.Duration `json:"duration,omitempty"`
 
@@ -479,7 +482,9 @@ type RolloutControl struct {
 	// +optional
 	Rollback string `json:"rollback,omitempty"`
 
-	// Retry is raised to forget the failures of a Rollout that halted, and go on.
+	// Retry is raised to forget the failures of a Rollout that halted or went back, and
+	// go on. Clusters that failed are tried again. It forgets no rollback that is still
+	// asked for.
 	// +optional
 	Retry int64 `json:"retry,omitempty"`
 

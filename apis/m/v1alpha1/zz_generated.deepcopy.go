@@ -1302,6 +1302,13 @@ func (in *RolloutObservation) DeepCopyInto(out *RolloutObservation) {
 		*out = new(RolloutRevision)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.History != nil {
+		in, out := &in.History, &out.History
+		*out = make([]RolloutRevision, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Failed != nil {
 		in, out := &in.Failed, &out.Failed
 		*out = new(RolloutFailure)
