@@ -211,5 +211,5 @@ func object(in map[ref.Val]ref.Val) (any, error) {
 func oneLine(err error) string {
 	s, _, _ := strings.Cut(err.Error(), "\n")
 	s = strings.TrimPrefix(s, "ERROR: <input>:")
-	return s
+	return strings.TrimSuffix(s, " (in container '')")
 }

@@ -462,12 +462,11 @@ components:
 			spec: one("worker", `{image: "a\u0007", env: [{name: A, value: "${cluster.region}"}, {name: B, value: "a $${b} ${c}"}], labels: {"a\nb": x, "${k}": v}}`) + `
 policies: [{name: p, type: topology, properties: {clusters: ["${c}"]}}]`,
 			want: []string{
-				`spec.components[0].properties.env[0].value: has ${ at position 0: expressions are not supported yet; write $${ for a literal ${`,
-				`spec.components[0].properties.env[1].value: has ${ at position 8: expressions are not supported yet; write $${ for a literal ${`,
+				`spec.components[0].properties.env[1].value: at position 8: expression "c" is not valid: 1:1: undeclared reference to 'c': variables are cluster and outputs; write $${ for a literal ${`,
 				`spec.components[0].properties.image: has the control character U+0007 at position 1: remove it`,
-				`spec.components[0].properties.labels["${k}"]: the key has ${ at position 0: expressions are not supported yet; write $${ for a literal ${`,
+				`spec.components[0].properties.labels["${k}"]: the key has an expression, ${k}, at position 0: a key cannot have one; write $${ for a literal ${`,
 				`spec.components[0].properties.labels["a\nb"]: the key has the control character U+000A at position 1: remove it`,
-				`spec.policies[0].properties.clusters[0]: has ${ at position 0: expressions are not supported yet; write $${ for a literal ${`,
+				`spec.policies[0].properties.clusters[0]: has an expression, ${c}, at position 0: only properties of components and traits can have one; write $${ for a literal ${`,
 				`spec.policies[0].properties.clusters[0]: must be the name of a cluster, <cluster> or <fleet>.<cluster>, got string "${c}"`,
 				`spec.components[0].properties.labels["${k}"]: is not a valid label key`,
 				`spec.components[0].properties.labels["a\nb"]: is not a valid label key`,

@@ -114,8 +114,14 @@ func isSet(r *runtime.RawExtension) bool {
 	return r != nil && len(r.Raw) > 0 && string(r.Raw) != "null"
 }
 
-// readProperties reads properties, and checks what holds for those of all types.
+// readProperties reads properties of a component or a trait, and checks what holds for
+// those of all types.
 func readProperties(r *runtime.RawExtension, at path, ps *problems) map[string]any {
+	return decodeProperties(r, at, checkText, ps)
+}
+
+// decodeProperties reads properties, and checks the texts in them.
+func decodeProperties(r *runtime.RawExtension, at path, check func(v any, at path, fs *findings), ps *problems) map[string]any {
 	if !isSet(r) {
 		return map[string]any{}
 	}
@@ -130,7 +136,7 @@ func readProperties(r *runtime.RawExtension, at path, ps *problems) map[string]a
 		return map[string]any{}
 	}
 	fs := findings{}
-	checkText(m, nil, &fs)
+	check(m, nil, &fs)
 	for _, f := range fs {
 		ps.addf(at.join(f.path), "%s", f.message)
 	}

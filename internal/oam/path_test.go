@@ -87,28 +87,10 @@ func TestDidYouMean(t *testing.T) {
 	}
 }
 
-func TestEscapes(t *testing.T) {
-	cases := map[string]struct {
-		reason string
-		in     string
-		at     int
-		want   string
-	}{
-		"Plain":      {reason: "Dollars and braces alone are plain.", in: "$ {} $(VAR) $a", at: -1, want: "$ {} $(VAR) $a"},
-		"Expression": {reason: "An expression is found.", in: "a ${b}", at: 2, want: "a ${b}"},
-		"Escaped":    {reason: "Two dollars stand for one.", in: "$${b} $${c}", at: -1, want: "${b} ${c}"},
-		"Both":       {reason: "An escape hides no expression behind it.", in: "$${a}${b}", at: 5, want: "${a}${b}"},
-		"Three":      {reason: "A dollar can stand before an escape.", in: "$$${a}", at: -1, want: "$${a}"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.at, expression(tc.in)); diff != "" {
-				t.Errorf("\n%s\nexpression(...): -want, +got:\n%s", tc.reason, diff)
-			}
-			want := map[string]any{tc.want: []any{tc.want, int64(1)}}
-			if diff := cmp.Diff(want, unescape(map[string]any{tc.in: []any{tc.in, int64(1)}})); diff != "" {
-				t.Errorf("\n%s\nunescape(...): -want, +got:\n%s", tc.reason, diff)
-			}
-		})
+func TestUnescapeKeys(t *testing.T) {
+	in := map[string]any{"$${a}": []any{"$${b}", map[string]any{"c": "$${d}"}}}
+	want := map[string]any{"${a}": []any{"$${b}", map[string]any{"c": "$${d}"}}}
+	if diff := cmp.Diff(want, unescapeKeys(in)); diff != "" {
+		t.Errorf("Keys are unescaped, texts are for whoever binds them: -want, +got:\n%s", diff)
 	}
 }

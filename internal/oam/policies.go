@@ -50,7 +50,7 @@ func (a *Application) readPolicy(p *v1alpha1.Policy, at path, ps *problems) {
 		return
 	}
 	propertiesAt := at.field("properties")
-	written := readProperties(p.Properties, propertiesAt, ps)
+	written := decodeProperties(p.Properties, propertiesAt, checkPolicyText, ps)
 	properties, fs := s.complete(written)
 	for _, f := range fs {
 		if p.Type == PolicyTopology && f.path.String() == "clusterSelector" {

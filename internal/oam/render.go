@@ -16,6 +16,7 @@ func (a *Application) content(components []component, overrides []string, ps *pr
 		objects := a.objects(c, overrides, ps)
 		for j := range objects {
 			claim(c, &objects[j], owners, ps)
+			checkFixed(c, &objects[j], ps)
 		}
 		out.Components = append(out.Components, bundle.Component{Name: c.name, Type: c.kind, DependsOn: c.dependsOn, Objects: objects})
 	}
@@ -35,7 +36,7 @@ func (a *Application) objects(c *component, overrides []string, ps *problems) []
 		return nil // The type was found to be unknown where it is written.
 	}
 	in := instance{application: a.name, component: c.name}
-	literal, _ := unescape(c.properties).(map[string]any)
+	literal, _ := unescapeKeys(c.properties).(map[string]any)
 	properties, fs := s.complete(literal)
 	var objects []unstructured.Unstructured
 	if len(fs) == 0 {

@@ -176,6 +176,9 @@ func (r *resolver) override(scopes []v1alpha1.OverrideScope) {
 			if len(o.Clusters) > 0 && !slices.Contains(named, p.cluster) {
 				continue
 			}
+			if len(o.Topologies) > 0 && !slices.Contains(o.Topologies, p.topology) {
+				continue
+			}
 			if matches(p.cluster, o.ClusterLabelSelector) {
 				p.Overrides = append(p.Overrides, o.Name)
 			}

@@ -185,6 +185,23 @@ func TestResolve(t *testing.T) {
 				target("prod", "us-1", "team-a", "z-all", "big"),
 			}},
 		},
+		"OverridesOfTopologies": {
+			reason: "An override for a topology applies to the clusters that this topology was the first to select.",
+			placement: v1alpha1.Placement{
+				Topologies: []v1alpha1.Topology{{Name: "canary", Clusters: []string{"eu-1"}}, {Name: "rest"}},
+				Overrides: []v1alpha1.OverrideScope{
+					{Name: "loud", Topologies: []string{"canary"}},
+					{Name: "quiet", Topologies: []string{"rest"}},
+					{Name: "both", Topologies: []string{"canary", "rest"}, ClusterLabelSelector: map[string]string{"region": "us"}},
+				},
+			},
+			clusters: []v1alpha1.Cluster{cluster("prod", "eu-1"), cluster("prod", "eu-2"), cluster("prod", "us-1", labelled("region", "us"))},
+			want: want{targets: []Target{
+				target("prod", "eu-1", "team-a", "loud"),
+				target("prod", "eu-2", "team-a", "quiet"),
+				target("prod", "us-1", "team-a", "quiet", "both"),
+			}},
+		},
 		"OverrideForMissingCluster": {
 			reason:    "A misspelt name would silently apply nowhere.",
 			placement: v1alpha1.Placement{Overrides: []v1alpha1.OverrideScope{{Name: "big", Clusters: []string{"us-l"}}}},
