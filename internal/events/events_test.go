@@ -125,7 +125,7 @@ func TestBetween(t *testing.T) {
 				o.Failed.At = metav1.NewTime(at.Add(-time.Hour))
 			}),
 			after: observed(one, v1alpha1.RolloutHalted, failed(one)),
-			want:   []string{"!Halted: Failed in wave canary: 1 cluster failed, 0 may"},
+			want:  []string{"!Halted: Failed in wave canary: 1 cluster failed, 0 may"},
 		},
 		"Aborted": {
 			reason: "Somebody ended it.",
