@@ -88,6 +88,7 @@ generate: $(BIN)/controller-gen ## Derive deep copies, CRDs, XRDs and the API re
 	@rm -rf package/provider/crds $(OUT)/crds
 	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/m/... output:artifacts:config=package/provider/crds
 	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/v1alpha1/... output:artifacts:config=$(OUT)/crds
+	@mv $(OUT)/crds/mainstay.dev_{componentdefinitions,traitdefinitions,definitionrevisions}.yaml package/provider/crds/
 	@go run ./hack/xrdgen -crds $(OUT)/crds -out apis
 	@rm -rf docs/reference && go run ./hack/refgen -out docs/reference $(OUT)/crds package/provider/crds
 

@@ -62,7 +62,7 @@ func New(application string, c Content) (*v1alpha1.Bundle, error) {
 		Data:        data,
 	}
 	for _, comp := range c.Components {
-		bc := v1alpha1.BundleComponent{Name: comp.Name, Type: comp.Type, DependsOn: comp.DependsOn}
+		bc := v1alpha1.BundleComponent{Name: comp.Name, Type: comp.Type, Version: comp.Version, DependsOn: comp.DependsOn}
 		for i := range comp.Objects {
 			bc.Objects = append(bc.Objects, comp.Objects[i].GetKind()+"/"+comp.Objects[i].GetName())
 		}

@@ -20,20 +20,27 @@ type Application struct {
 	overrides  []override
 	placement  mv1alpha1.Placement
 
+	// catalogue of published types, or nil, and what was taken from it.
+	catalogue Catalogue
+	pinned    []Pinned
+
 	// bundles that are rendered already, by their overrides.
 	bundles map[string]*mv1alpha1.Bundle
 }
 
 // Compile checks an application. Where something is wrong with it, the error is an
 // InvalidError with all that is.
-func Compile(name string, spec *v1alpha1.ProductApplicationSpec) (*Application, error) {
+func Compile(name string, spec *v1alpha1.ProductApplicationSpec, options ...Option) (*Application, error) {
 	ps := &problems{}
 	a := &Application{name: name, bundles: map[string]*mv1alpha1.Bundle{}}
+	for _, o := range options {
+		o(a)
+	}
 	checkApplicationName(name, ps)
 	if spec.Workflow != nil {
 		ps.addf(path{"spec", "workflow"}, "is not supported yet: remove it; every topology policy is deployed with every override policy")
 	}
-	a.components = readComponents(spec.Components, ps)
+	a.components = a.readComponents(spec.Components, ps)
 	checkGraph(a.components, ps)
 	a.readPolicies(spec.Policies, ps)
 	for _, overrides := range a.samples() {

@@ -2,7 +2,6 @@ package oam
 
 import (
 	"regexp"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -50,7 +49,7 @@ var componentName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 
 // readComponents reads components and checks what can be checked of each alone,
 // except that its properties fit its type.
-func readComponents(in []v1alpha1.Component, ps *problems) []component {
+func (a *Application) readComponents(in []v1alpha1.Component, ps *problems) []component {
 	out := make([]component, 0, len(in))
 	first := map[string]int{}
 	if len(in) == 0 {
@@ -65,7 +64,7 @@ func readComponents(in []v1alpha1.Component, ps *problems) []component {
 			first[c.name] = i
 		}
 		checkComponentName(c.name, at.field("name"), ps)
-		checkComponentType(c.kind, at.field("type"), ps)
+		a.checkComponentType(c.kind, at.field("type"), ps)
 		refuseUnsupported(&in[i], at, ps)
 		c.properties = readProperties(in[i].Properties, at.field("properties"), ps)
 		c.sources = []source{{at: at.field("properties"), properties: c.properties}}
@@ -80,12 +79,6 @@ func checkComponentName(name string, at path, ps *problems) {
 		ps.addf(at, "component name %q has %d characters: at most %d are possible", name, len(name), maxComponentName)
 	case !componentName.MatchString(name):
 		ps.addf(at, "component name %q must be a DNS label that begins with a letter: lower-case letters, digits and '-'", name)
-	}
-}
-
-func checkComponentType(kind string, at path, ps *problems) {
-	if types := ComponentTypes(); !slices.Contains(types, kind) {
-		ps.addf(at, "component type %q is not known: there are %s%s", kind, enumerate(types), didYouMean(kind, types))
 	}
 }
 

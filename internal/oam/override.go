@@ -60,7 +60,7 @@ func (o *override) patch(p *patch, components []component, ps *problems) []compo
 // of a type, or by name, where * stands for any characters.
 func (p *patch) matches(c *component) bool {
 	if p.Name == "" {
-		return p.Type == "" || p.Type == c.kind
+		return p.Type == "" || TypeName(p.Type) == TypeName(c.kind)
 	}
 	parts := strings.Split(p.Name, "*")
 	if len(parts) == 1 {
@@ -78,9 +78,13 @@ func (p *patch) matches(c *component) bool {
 }
 
 // merge returns a component with a patch applied. A patch of another type takes the
-// place of the properties, any other is merged into them.
+// place of the properties, any other is merged into them. One of the same type may give
+// it another version.
 func (o *override) merge(p *patch, c component) component {
-	if p.Type != "" && p.Type != c.kind {
+	if p.Type != "" && TypeName(p.Type) == TypeName(c.kind) && p.Type != TypeName(p.Type) {
+		c.kind = p.Type
+	}
+	if p.Type != "" && TypeName(p.Type) != TypeName(c.kind) {
 		c.kind, c.properties, c.at = p.Type, p.Properties, p.at
 		c.sources = []source{o.source(p)}
 		return c

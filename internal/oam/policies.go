@@ -130,7 +130,7 @@ func (a *Application) readOverride(name string, properties, written map[string]a
 			ps.addf(p.at.field("traits").index(j), "trait type %q is not supported yet: remove it", fmt.Sprint(t["type"]))
 		}
 		if p.Type != "" {
-			checkComponentType(p.Type, p.at.field("type"), ps)
+			a.checkComponentType(p.Type, p.at.field("type"), ps)
 		}
 	}
 	a.overrides = append(a.overrides, override{

@@ -13,35 +13,42 @@ func (a *Application) content(components []component, overrides []string, ps *pr
 	owners := map[objectKey]*component{}
 	for i := range components {
 		c := &components[i]
-		objects := a.objects(c, overrides, ps)
-		for j := range objects {
-			claim(c, &objects[j], owners, ps)
-			checkFixed(c, &objects[j], ps)
+		r := a.component(c, overrides, ps)
+		for j := range r.Objects {
+			claim(c, &r.Objects[j], owners, ps)
+			checkFixed(c, &r.Objects[j], ps)
 		}
-		out.Components = append(out.Components, bundle.Component{Name: c.name, Type: c.kind, DependsOn: c.dependsOn, Objects: objects})
+		part := bundle.Component{
+			Name: c.name, Type: TypeName(c.kind), DependsOn: c.dependsOn, Objects: r.Objects,
+			Health: r.Health, Contract: r.Contract, Procedure: r.Procedure,
+		}
+		if t := a.published(c.kind); t != nil {
+			part.Version = t.Version
+			a.pin(Pinned{Component: c.name, Type: t.Name, Version: t.Version})
+		}
+		out.Components = append(out.Components, part)
 	}
 	return out
 }
 
-// objects renders one component.
-func (a *Application) objects(c *component, overrides []string, ps *problems) []unstructured.Unstructured {
-	schemas, err := componentTypeSchemas()
+// component renders one component.
+func (a *Application) component(c *component, overrides []string, ps *problems) Rendered {
+	s, render, err := a.typeOf(c)
 	if err != nil {
 		ps.addf(c.at, "%v", err)
-		return nil
+		return Rendered{}
 	}
-	s, known := schemas[c.kind]
-	render, hasTemplate := templateOf(c.kind)
-	if !known || !hasTemplate {
-		return nil // The type was found to be unknown where it is written.
+	if s == nil {
+		return Rendered{} // The type was found to be unknown where it is written.
 	}
 	in := instance{application: a.name, component: c.name}
 	literal, _ := unescapeKeys(c.properties).(map[string]any)
 	properties, fs := s.complete(literal)
-	var objects []unstructured.Unstructured
+	var out Rendered
 	if len(fs) == 0 {
-		objects, fs = render(in, properties)
+		out, fs = render(in, properties)
 	}
+	objects := out.Objects
 	for _, f := range fs {
 		at, from := c.locate(f.path)
 		ps.addWithSuffix(Problem{Path: at.String(), Message: f.message}, suffix(c, from, overrides))
@@ -54,7 +61,30 @@ func (a *Application) objects(c *component, overrides []string, ps *problems) []
 		setLabels(labels, in)
 		objects[i].SetLabels(labels)
 	}
-	return objects
+	return out
+}
+
+// typeOf returns the schema and the template of a component's type, built in or
+// published. The schema is nil where there is no such type.
+func (a *Application) typeOf(c *component) (*propertySchema, func(in instance, properties map[string]any) (Rendered, findings), error) {
+	if t := a.published(c.kind); t != nil {
+		return t.Schema.properties, func(_ instance, properties map[string]any) (Rendered, findings) {
+			return a.renderPublished(t, c, properties)
+		}, nil
+	}
+	schemas, err := componentTypeSchemas()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, known := schemas[c.kind]
+	render, hasTemplate := templateOf(c.kind)
+	if !known || !hasTemplate {
+		return nil, nil, nil
+	}
+	return s, func(in instance, properties map[string]any) (Rendered, findings) {
+		objects, fs := render(in, properties)
+		return Rendered{Objects: objects}, fs
+	}, nil
 }
 
 // An objectKey identifies an object on a cluster, whatever version of its kind it

@@ -79,6 +79,10 @@ type BundleComponent struct {
 	// Type of the component.
 	// +kubebuilder:validation:MaxLength=63
 	Type string `json:"type"`
+	// Version of the definition that it was rendered from, where it has one.
+	// +kubebuilder:validation:MaxLength=40
+	// +optional
+	Version string `json:"version,omitempty"`
 
 	// DependsOn names the components that must be healthy first.
 	// +listType=set
