@@ -42,6 +42,12 @@ type FleetCluster struct {
 	// +optional
 	Labels map[string]mv1alpha1.LabelValue `json:"labels,omitempty"`
 
+	// Facts that manifests can use as ${cluster.<name>}, such as the registry that is
+	// near.
+	// +kubebuilder:validation:MaxProperties=16
+	// +optional
+	Facts map[string]string `json:"facts,omitempty"`
+
 	// KubernetesVersion of this cluster. Defaults to the fleet's.
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^v1\.[0-9]{1,3}\.[0-9]{1,3}$`

@@ -123,6 +123,12 @@ type ClusterGenerator struct {
 	// +kubebuilder:validation:MaxProperties=16
 	// +optional
 	Labels map[string]mv1alpha1.LabelValue `json:"labels,omitempty"`
+
+	// Facts that manifests can use as ${cluster.<name>}, such as the registry that is
+	// near them.
+	// +kubebuilder:validation:MaxProperties=16
+	// +optional
+	Facts map[string]string `json:"facts,omitempty"`
 }
 
 // A DeletionPolicy says what becomes of a cluster that leaves its fleet.

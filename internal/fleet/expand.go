@@ -53,6 +53,7 @@ func (e *expansion) generate(g v1alpha1.ClusterGenerator, field string) {
 				Name:   fmt.Sprintf("%s-%s-%d", g.Prefix, region, n),
 				Region: region,
 				Labels: maps.Clone(g.Labels),
+				Facts:  maps.Clone(g.Facts),
 			}, field)
 		}
 	}

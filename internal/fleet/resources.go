@@ -53,6 +53,7 @@ func Cluster(namespace string, s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetClust
 				Region:              c.Region,
 				KubernetesVersion:   version,
 				Labels:              Labels(c),
+				Facts:               c.Facts,
 				Tenants:             s.Tenants,
 				KubeconfigSecretRef: c.KubeconfigSecretRef,
 			},

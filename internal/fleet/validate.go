@@ -10,6 +10,7 @@ import (
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/bind"
 )
 
 // reserved is the prefix of the labels and taints that Mainstay writes itself.
@@ -46,6 +47,7 @@ func (ps *problems) cluster(field string, c *v1alpha1.FleetCluster) {
 		ps.addf(field+`.labels["region"]`, "is %q, and region is %q: this label is always the region, so remove it", region, c.Region)
 	}
 	ps.labels(field+".labels", c.Labels)
+	ps.facts(field+".facts", c.Facts)
 	if r := c.KubeconfigSecretRef; r != nil {
 		ps.resourceName(field+".kubeconfigSecretRef.name", r.Name)
 		ps.secretKey(field+".kubeconfigSecretRef.key", r.Key)
@@ -61,6 +63,7 @@ func (ps *problems) generator(field string, g *v1alpha1.ClusterGenerator) {
 		ps.addf(field+`.labels["region"]`, "each cluster has this label from spec.generate[].regions: remove it")
 	}
 	ps.labels(field+".labels", g.Labels)
+	ps.facts(field+".facts", g.Facts)
 }
 
 func (ps *problems) nodePool(field string, p *v1alpha1.FleetNodePool) {
@@ -105,6 +108,25 @@ func (ps *problems) labels(field string, labels map[string]mv1alpha1.LabelValue)
 			if errs := validation.IsValidLabelValue(v); len(errs) > 0 {
 				ps.addf(at, "%q is not a label value: %s", v, errs[0])
 			}
+		}
+	}
+}
+
+// maxFact is the most bytes that a fact has.
+const maxFact = 512
+
+// facts become variables of expressions, and their values parts of manifests.
+func (ps *problems) facts(field string, facts map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(facts)) {
+		at := fmt.Sprintf("%s[%q]", field, k)
+		switch {
+		case bind.IsOwn(k):
+			ps.addf(at, "every cluster has the fact %q already: choose another name", k)
+		case !bind.IsName(k):
+			ps.addf(at, "%q is not a name of a fact: it begins with a letter and has letters, digits and _ only, and at most %d of them", k, bind.MaxName)
+		}
+		if v := facts[k]; ps.plain(at, v) && len(v) > maxFact {
+			ps.addf(at, "has %d bytes: a fact has at most %d", len(v), maxFact)
 		}
 	}
 }

@@ -24,15 +24,15 @@ type Application struct {
 	catalogue Catalogue
 	pinned    []Pinned
 
-	// bundles that are rendered already, by their overrides.
-	bundles map[string]*mv1alpha1.Bundle
+	// bundles that are rendered already, with their parts, by their overrides.
+	bundles map[string][]*mv1alpha1.Bundle
 }
 
 // Compile checks an application. Where something is wrong with it, the error is an
 // InvalidError with all that is.
 func Compile(name string, spec *v1alpha1.ProductApplicationSpec, options ...Option) (*Application, error) {
 	ps := &problems{}
-	a := &Application{name: name, bundles: map[string]*mv1alpha1.Bundle{}}
+	a := &Application{name: name, bundles: map[string][]*mv1alpha1.Bundle{}}
 	for _, o := range options {
 		o(a)
 	}
@@ -86,15 +86,34 @@ func (a *Application) Variants(needs []mv1alpha1.VariantNeed) [][]string {
 // Bundle returns the bundle for a combination of overrides. Where they do not fit
 // together the error is an InvalidError.
 func (a *Application) Bundle(overrides []string) (*mv1alpha1.Bundle, error) {
+	all, err := a.sealed(overrides)
+	if err != nil {
+		return nil, err
+	}
+	return all[0].DeepCopy(), nil
+}
+
+// BundleParts returns the parts of the bundle for a combination of overrides. There
+// are none where the bundle fits into one object.
+func (a *Application) BundleParts(overrides []string) ([]*mv1alpha1.Bundle, error) {
+	all, err := a.sealed(overrides)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*mv1alpha1.Bundle, 0, len(all)-1)
+	for _, b := range all[1:] {
+		out = append(out, b.DeepCopy())
+	}
+	return out, nil
+}
+
+func (a *Application) sealed(overrides []string) ([]*mv1alpha1.Bundle, error) {
 	if b, ok := a.bundles[key(overrides)]; ok {
-		return b.DeepCopy(), nil
+		return b, nil
 	}
 	ps := &problems{}
 	b := a.render(overrides, ps)
-	if err := ps.err(); err != nil {
-		return nil, err
-	}
-	return b.DeepCopy(), nil
+	return b, ps.err()
 }
 
 // samples returns the combinations of overrides that are tried before it is known
@@ -130,7 +149,7 @@ func key(overrides []string) string { return strings.Join(overrides, " ") }
 
 // render renders a bundle and remembers it. Where there are problems it returns
 // nothing.
-func (a *Application) render(overrides []string, ps *problems) *mv1alpha1.Bundle {
+func (a *Application) render(overrides []string, ps *problems) []*mv1alpha1.Bundle {
 	components := a.components
 	for i := range a.overrides {
 		if slices.Contains(overrides, a.overrides[i].name) {

@@ -454,8 +454,8 @@ components:
 		},
 		"TooLarge": {
 			reason: "What does not fit into a Bundle is refused with the component that is the largest.",
-			spec:   one("k8s-objects", `{objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: "`+strings.Repeat("a", 1<<20)+`"}}]}`),
-			want:   []string{`spec.components[0]: manifests come to 1048956 bytes and at most 1048576 fit: component "web" alone has 1048893; split it over several applications, or move large data out of the manifests`},
+			spec:   one("k8s-objects", `{objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: "`+strings.Repeat("a", 8<<20)+`"}}]}`),
+			want:   []string{`spec.components[0]: manifests come to 8388988 bytes and at most 8388608 fit: component "web" alone has 8388925; split it over several applications, or move large data out of the manifests`},
 		},
 		"Text": {
 			reason: "Control characters and expressions are found wherever they are, keys included.",

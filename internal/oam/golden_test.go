@@ -77,7 +77,7 @@ func rendered(t *testing.T, file string) []byte {
 		if err != nil {
 			t.Fatalf("Bundle(...): %v", err)
 		}
-		c, err := bundle.Open(b)
+		c, err := bundle.Open(b, nil)
 		if err != nil {
 			t.Fatalf("Open(...): %v", err)
 		}

@@ -99,7 +99,7 @@ func contentOf(t *testing.T, text string) bundle.Content {
 	if err != nil {
 		t.Fatalf("Bundle(...): %v", err)
 	}
-	c, err := bundle.Open(b)
+	c, err := bundle.Open(b, nil)
 	if err != nil {
 		t.Fatalf("Open(...): %v", err)
 	}

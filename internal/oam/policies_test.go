@@ -265,7 +265,7 @@ func TestOverrides(t *testing.T) {
 
 func summarize(t *testing.T, b *mv1alpha1.Bundle) []summary {
 	t.Helper()
-	c, err := bundle.Open(b)
+	c, err := bundle.Open(b, nil)
 	if err != nil {
 		t.Fatalf("Open(...): %v", err)
 	}

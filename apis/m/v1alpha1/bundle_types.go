@@ -6,7 +6,9 @@ import (
 
 // A Bundle is everything that one variant of one application revision puts on a
 // cluster. It is immutable and named by its content, and therefore can be shared,
-// cached and compared by name alone.
+// cached and compared by name alone. A content that is too large for one object is cut
+// into parts, which are Bundles too: named by their content, and listed by the Bundle
+// that they are parts of.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Namespaced,categories={crossplane,mainstay}
@@ -26,10 +28,19 @@ type Bundle struct {
 // Limits of a bundle's content.
 const (
 	// MaxBundleContentBytes is the most that a Bundle's content may be, before
-	// compression.
-	MaxBundleContentBytes = 1 << 20
-	// MaxBundleDataBytes is the most that it may be after compression.
-	MaxBundleDataBytes = 900 << 10
+	// compression, all parts together.
+	MaxBundleContentBytes = 8 << 20
+	// MaxBundleDataBytes is the most that it may be after compression, all parts
+	// together. A function's message, which holds it in base64, has 4 MiB at most.
+	MaxBundleDataBytes = 5 << 19
+
+	// MaxBundleObjectBytes is the most content, before compression, that one object holds.
+	MaxBundleObjectBytes = 1 << 20
+	// MaxBundleObjectDataBytes is the most that it holds after compression. In base64
+	// it must stay below the 1.5 MiB that etcd takes at once.
+	MaxBundleObjectDataBytes = 900 << 10
+	// MaxBundleParts is the most parts that a Bundle has.
+	MaxBundleParts = 16
 )
 
 // EncodingGzip is how the content of a Bundle is stored.
@@ -65,9 +76,25 @@ type BundleSpec struct {
 	// +optional
 	Encoding string `json:"encoding,omitempty"`
 
-	// Data is the content: canonical JSON, compressed.
+	// Data is the content: canonical JSON, compressed. A Bundle that is cut into
+	// parts has none of its own.
 	// +kubebuilder:validation:MaxLength=1300000
-	Data []byte `json:"data"`
+	// +optional
+	Data []byte `json:"data,omitempty"`
+
+	// Parts that the content is cut into, in order, where it is too large for one
+	// object.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	// +optional
+	Parts []BundlePart `json:"parts,omitempty"`
+}
+
+// A BundlePart is a Bundle that holds a part of another's content.
+type BundlePart struct {
+	// Digest of the part. The part's name ends in its first twelve digits.
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	Digest string `json:"digest"`
 }
 
 // A BundleComponent names the objects of one component.

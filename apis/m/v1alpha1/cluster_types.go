@@ -67,6 +67,12 @@ type ClusterParameters struct {
 	// +optional
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
+	// Facts that manifests can use as ${cluster.<name>}, such as the registry that is
+	// near.
+	// +kubebuilder:validation:MaxProperties=16
+	// +optional
+	Facts map[string]string `json:"facts,omitempty"`
+
 	// Tenants whose Releases may run on the cluster. Nobody else's may.
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=map

@@ -27,6 +27,12 @@ const (
 	// AnnotationWave on a Release names the wave that its cluster was moved in. It keeps a
 	// cluster in its wave while others come and go.
 	AnnotationWave = "mainstay.dev/wave"
+	// AnnotationEpoch fences: it says in which epoch of which Release an object was
+	// last written, as <uid>.<epoch>. Whoever decided in a lower one does not write it.
+	AnnotationEpoch = "mainstay.dev/epoch"
+	// AnnotationProcedure says of an object that a step of an upgrade procedure put on
+	// a cluster which upgrade it was for.
+	AnnotationProcedure = "mainstay.dev/procedure"
 
 	// ClusterLabelRegion is the cluster label that a cluster's region becomes.
 	ClusterLabelRegion = "region"

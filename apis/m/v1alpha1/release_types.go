@@ -114,6 +114,15 @@ type ReleaseObservation struct {
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
+	// Epoch that the last write to the cluster was decided in. It is recorded before
+	// that write, so that whoever decided from an older state is found out.
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
+
+	// Target is the Bundle that the last write to the cluster was to bring there.
+	// +optional
+	Target string `json:"target,omitempty"`
+
 	// Health of the whole.
 	// +optional
 	Health Health `json:"health,omitempty"`
@@ -132,12 +141,42 @@ type ReleaseObservation struct {
 	// +listType=atomic
 	// +optional
 	Inventory []ObjectReference `json:"inventory,omitempty"`
+
+	// Procedures are the upgrade procedures that are under way.
+	// +listType=atomic
+	// +optional
+	Procedures []ProcedureStatus `json:"procedures,omitempty"`
+}
+
+// A ProcedureStatus says how far an upgrade procedure is. It is written before a step
+// is taken, so that it is gone on with wherever it was left.
+type ProcedureStatus struct {
+	// Component that is upgraded.
+	Component string `json:"component"`
+	// From is the version of its definition that was there.
+	// +optional
+	From string `json:"from,omitempty"`
+	// To is the version that is wanted.
+	// +optional
+	To string `json:"to,omitempty"`
+	// Target identifies what the component is upgraded to. Where that changes, the
+	// procedure begins anew.
+	Target string `json:"target"`
+	// Step that is being taken. Empty once all are, and the component's objects are
+	// being applied.
+	// +optional
+	Step string `json:"step,omitempty"`
+	// Started is when the step was.
+	Started metav1.Time `json:"started"`
 }
 
 // A ComponentHealth is the health of one component on one cluster.
 type ComponentHealth struct {
 	// Name of the component.
 	Name string `json:"name"`
+	// Version of its definition that was last applied in full.
+	// +optional
+	Version string `json:"version,omitempty"`
 	// Health of the component.
 	Health Health `json:"health"`
 	// Message says what is wrong or awaited.

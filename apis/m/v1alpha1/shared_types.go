@@ -115,4 +115,23 @@ type ObjectReference struct {
 	// Component the object belongs to.
 	// +optional
 	Component string `json:"component,omitempty"`
+	// Keep says when the object stays although it is not wanted any more. Empty means
+	// that it goes with the revision that drops it.
+	// +optional
+	Keep Keep `json:"keep,omitempty"`
+	// Trace identifies what was last applied, and what the cluster made of it.
+	// +optional
+	Trace string `json:"trace,omitempty"`
 }
+
+// A Keep says when an object stays that is not wanted any more.
+// +kubebuilder:validation:Enum=UntilDeleted;Always
+type Keep string
+
+// Keeps.
+const (
+	// KeepUntilDeleted keeps an object until the application is deleted.
+	KeepUntilDeleted Keep = "UntilDeleted"
+	// KeepAlways keeps an object for ever.
+	KeepAlways Keep = "Always"
+)

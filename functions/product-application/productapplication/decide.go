@@ -7,6 +7,7 @@ import (
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/functions/internal/pipeline"
+	"github.com/mainstay-dev/mainstay/internal/names"
 	"github.com/mainstay-dev/mainstay/internal/oam"
 )
 
@@ -17,6 +18,9 @@ const (
 	// have together. Crossplane takes responses of 4 MiB, which have to hold, in
 	// base64, what is wanted now and what clusters still have.
 	maxBundleBytes = 5 << 18
+	// maxKeptBytes is how many they may have together with those that are kept to go
+	// back to. What clusters have is kept whatever it comes to.
+	maxKeptBytes = 2 * maxBundleBytes
 )
 
 // wanted is what should be composed.
@@ -51,11 +55,17 @@ func decide(claim pipeline.Claim, app *oam.Application, seen observed) (wanted, 
 		if err != nil {
 			return wanted{}, err
 		}
-		b.SetNamespace(claim.Namespace)
+		parts, err := app.BundleParts(overrides)
+		if err != nil {
+			return wanted{}, err
+		}
 		w.rollout.Spec.ForProvider.Variants = append(w.rollout.Spec.ForProvider.Variants, mv1alpha1.Variant{Overrides: overrides, Bundle: b.GetName()})
-		if !w.has(b.GetName()) {
-			bytes += len(b.Spec.Data)
-			w.add(b.GetName(), b, seen)
+		for _, b := range append(parts, b) {
+			if !w.has(b.GetName()) {
+				bytes += len(b.Spec.Data)
+				b.SetNamespace(claim.Namespace)
+				w.add(b.GetName(), b, seen)
+			}
 		}
 	}
 	if bytes > maxBundleBytes {
@@ -65,13 +75,7 @@ func decide(claim pipeline.Claim, app *oam.Application, seen observed) (wanted, 
 				len(variants), bytes, maxBundleBytes),
 		}}}
 	}
-	if seen.rollout != nil {
-		for _, name := range seen.rollout.Status.AtProvider.BundlesInUse {
-			if _, exists := seen.bundles[name]; exists && !w.has(name) {
-				w.add(name, nil, seen)
-			}
-		}
-	}
+	w.keep(seen, bytes)
 	slices.SortFunc(w.bundles, func(a, b wantedBundle) int { return strings.Compare(a.name, b.name) })
 	return w, nil
 }
@@ -94,6 +98,68 @@ func needs(seen observed) []mv1alpha1.VariantNeed {
 
 func (w *wanted) has(name string) bool {
 	return slices.ContainsFunc(w.bundles, func(b wantedBundle) bool { return b.name == name })
+}
+
+// keep the Bundles, with their parts, that clusters have or want, and then those of
+// earlier revisions, the latest first, for as long as all fits into a message.
+func (w *wanted) keep(seen observed, bytes int) {
+	if seen.rollout == nil {
+		return
+	}
+	at := &seen.rollout.Status.AtProvider
+	for _, name := range at.BundlesInUse {
+		for _, n := range seen.withParts(name) {
+			if !w.has(n) {
+				bytes += seen.size(n)
+				w.add(n, nil, seen)
+			}
+		}
+	}
+	history := at.History
+	if at.Reached != nil {
+		history = append([]mv1alpha1.RolloutRevision{*at.Reached}, history...)
+	}
+	for _, revision := range history {
+		for _, v := range revision.Variants {
+			missing := slices.DeleteFunc(seen.withParts(v.Bundle), w.has)
+			for _, n := range missing {
+				bytes += seen.size(n)
+			}
+			if bytes > maxKeptBytes {
+				return
+			}
+			for _, n := range missing {
+				w.add(n, nil, seen)
+			}
+		}
+	}
+}
+
+// withParts names a Bundle that exists, and the parts that it is cut into.
+func (o observed) withParts(name string) []string {
+	b, exists := o.bundles[name]
+	if !exists {
+		return nil
+	}
+	out := []string{name}
+	spec, _ := b["spec"].(map[string]any)
+	parts, _ := spec["parts"].([]any)
+	application, _ := spec["application"].(string)
+	for _, p := range parts {
+		part, _ := p.(map[string]any)
+		digest, _ := part["digest"].(string)
+		if n := names.Bundle(application, digest); o.bundles[n] != nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// size of a Bundle's data, in bytes.
+func (o observed) size(name string) int {
+	spec, _ := o.bundles[name]["spec"].(map[string]any)
+	data, _ := spec["data"].(string)
+	return len(data) / 4 * 3
 }
 
 // add a Bundle: as it is, where there is one of this name, else as it was rendered.

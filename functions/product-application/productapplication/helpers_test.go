@@ -137,7 +137,7 @@ func readable(t *testing.T, rsp *fnv1.RunFunctionResponse) []byte {
 		if b == nil {
 			continue
 		}
-		c, err := bundle.Open(b)
+		c, err := bundle.Open(b, nil)
 		if err != nil {
 			t.Fatalf("Open(%s): %v", name, err)
 		}

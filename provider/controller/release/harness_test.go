@@ -313,10 +313,11 @@ func configMap(name, value string) string {
 
 func newBundle(t *testing.T, components ...bundle.Component) *v1alpha1.Bundle {
 	t.Helper()
-	b, err := bundle.New(application, bundle.Content{Components: components})
+	sealed, err := bundle.New(application, bundle.Content{Components: components})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := sealed[0]
 	b.SetNamespace(tenant)
 	b.SetUID(types.UID(b.Spec.Digest))
 	return b

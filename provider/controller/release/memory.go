@@ -122,7 +122,10 @@ func (b *bundles) open(ctx context.Context, mg *v1alpha1.Release) (bundle.Conten
 	if v, ok := b.opened.Get(bd.GetUID()); ok && bd.GetUID() != "" {
 		return v.(bundle.Content), bd.Spec.Digest, nil //nolint:forcetypeassert // Holds nothing else.
 	}
-	c, err := bundle.Open(bd)
+	c, err := bundle.Open(bd, func(name string) (*v1alpha1.Bundle, error) {
+		part := &v1alpha1.Bundle{}
+		return part, b.hub.Get(ctx, types.NamespacedName{Namespace: mg.GetNamespace(), Name: name}, part)
+	})
 	if err != nil {
 		return bundle.Content{}, "", err
 	}

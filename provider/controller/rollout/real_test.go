@@ -206,8 +206,9 @@ func (w *world) eventually(what string, so func(ctx context.Context) (bool, erro
 func (w *world) bundle(application, value string) string {
 	w.t.Helper()
 	cm := unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": application}, "data": map[string]any{"key": value}}}
-	b, err := bundle.New(application, bundle.Content{Components: []bundle.Component{{Name: "web", Type: "k8s-objects", Objects: []unstructured.Unstructured{cm}}}})
+	sealed, err := bundle.New(application, bundle.Content{Components: []bundle.Component{{Name: "web", Type: "k8s-objects", Objects: []unstructured.Unstructured{cm}}}})
 	w.must(err)
+	b := sealed[0]
 	b.SetNamespace(tenant)
 	w.must(client.IgnoreAlreadyExists(w.hub.Create(w.t.Context(), b)))
 	return b.GetName()
