@@ -90,11 +90,12 @@ generate: $(BIN)/controller-gen ## Derive deep copies, CRDs, XRDs and the API re
 	@$(BIN)/controller-gen crd:crdVersions=v1 paths=./apis/v1alpha1/... output:artifacts:config=$(OUT)/crds
 	@mv $(OUT)/crds/mainstay.dev_{componentdefinitions,traitdefinitions,definitionrevisions}.yaml package/provider/crds/
 	@go run ./hack/xrdgen -crds $(OUT)/crds -out apis
+	@go run ./hack/policygen
 	@rm -rf docs/reference && go run ./hack/refgen -out docs/reference $(OUT)/crds package/provider/crds
 
 .PHONY: check-generate
 check-generate: generate ## Fail where generated files are not what the Go types say.
-	@git add -AN . && git diff --exit-code --stat -- apis package docs/reference || { echo 'Generated files differ. Run: make generate, and commit.'; exit 1; }
+	@git add -AN . && git diff --exit-code --stat -- apis package docs/reference internal/oam/schema || { echo 'Generated files differ. Run: make generate, and commit.'; exit 1; }
 
 ##@ Ship
 

@@ -19,6 +19,9 @@ type Application struct {
 	components []component
 	overrides  []override
 	placement  mv1alpha1.Placement
+	strategy   mv1alpha1.RolloutStrategy
+	strategyAt path
+	policies   objectPolicies
 
 	// catalogue of published types, or nil, and what was taken from it.
 	catalogue Catalogue
@@ -43,6 +46,7 @@ func Compile(name string, spec *v1alpha1.ProductApplicationSpec, options ...Opti
 	a.components = a.readComponents(spec.Components, ps)
 	checkGraph(a.components, ps)
 	a.readPolicies(spec.Policies, ps)
+	a.checkSelectors(ps)
 	for _, overrides := range a.samples() {
 		a.render(overrides, ps)
 	}
@@ -64,6 +68,9 @@ func checkApplicationName(name string, ps *problems) {
 
 // Placement says where the application runs, and where which overrides apply.
 func (a *Application) Placement() mv1alpha1.Placement { return *a.placement.DeepCopy() }
+
+// Strategy says how clusters are moved, as the rollout policy has it.
+func (a *Application) Strategy() mv1alpha1.RolloutStrategy { return *a.strategy.DeepCopy() }
 
 // Variants returns the combinations of overrides that bundles are wanted for: the
 // one for clusters that no scoped override applies to, which comes first, and those

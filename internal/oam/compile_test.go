@@ -369,10 +369,10 @@ components:
 		"Policy": {
 			reason: "An unknown policy is refused by its name.",
 			spec: one("worker", `{image: a}`) + `
-policies: [{name: a, type: garbage-collect}, {name: b, type: topolgy}]`,
+policies: [{name: a, type: shared-resource}, {name: b, type: topolgy}]`,
 			want: []string{
-				`spec.policies[0].type: policy type "garbage-collect" is not supported yet: there are override and topology`,
-				`spec.policies[1].type: policy type "topolgy" is not supported yet: there are override and topology: did you mean "topology"?`,
+				`spec.policies[0].type: policy type "shared-resource" is not supported: there are apply-once, garbage-collect, override, read-only, rollout, take-over and topology`,
+				`spec.policies[1].type: policy type "topolgy" is not supported: there are apply-once, garbage-collect, override, read-only, rollout, take-over and topology: did you mean "topology"?`,
 			},
 		},
 		"Duplicates": {

@@ -47,6 +47,9 @@ func explainType(s *structural.Structural, v any) string {
 	t := ""
 	if s != nil {
 		t = s.Type
+		if text, ok := v.(string); ok && s.ValueValidation != nil && s.ValueValidation.Format == "date-time" {
+			return "must be a time such as 2026-12-31T18:00:00Z, got " + describe(text)
+		}
 	}
 	msg := fmt.Sprintf("must be %s, got %s", want[t], describe(v))
 	switch v.(type) {

@@ -44,8 +44,8 @@ func TestLateProblems(t *testing.T) {
 		},
 		"Many": {
 			reason: "To compile expressions takes time that others need too.",
-			spec:   one("worker", `{image: a, args: [`+strings.Repeat(`"${cluster.name}", `, 299)+`"x"], cmd: [`+strings.Repeat(`"${cluster.name}", `, 201)+`"${cluster.name}"]}`),
-			want:   []string{at + `cmd[201]: has one expression too many: at most 500 are possible in one place`},
+			spec:   one("worker", `{image: a, args: ["`+strings.Repeat(`${cluster.name}`, maxExpressions+1)+`"]}`),
+			want:   []string{at + `args[0]: has one expression too many: at most 500 are possible in one place`},
 		},
 		"Policy": {
 			reason: "A policy is for whoever places the application, before a cluster is known.",

@@ -22,6 +22,15 @@ func (p path) field(keys ...string) path {
 // index returns the path extended by an index.
 func (p path) index(i int) path { return append(append(path{}, p...), i) }
 
+// last returns the last key, or nothing where the path ends otherwise.
+func (p path) last() string {
+	if len(p) == 0 {
+		return ""
+	}
+	k, _ := p[len(p)-1].(string)
+	return k
+}
+
 // join returns the path extended by another.
 func (p path) join(other path) path { return append(append(path{}, p...), other...) }
 

@@ -14,9 +14,42 @@ import (
 
 // Policy types.
 const (
-	PolicyTopology = "topology"
-	PolicyOverride = "override"
+	PolicyTopology       = "topology"
+	PolicyOverride       = "override"
+	PolicyRollout        = "rollout"
+	PolicyApplyOnce      = "apply-once"
+	PolicyGarbageCollect = "garbage-collect"
+	PolicyTakeOver       = "take-over"
+	PolicyReadOnly       = "read-only"
 )
+
+// PolicyTypes returns the names of the policy types, sorted.
+func PolicyTypes() []string {
+	schemas, err := policyTypeSchemas()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(schemas))
+}
+
+// refusedProperties are what KubeVela's policies have and ours do not, with what to do
+// instead.
+var refusedProperties = map[string]map[string]string{
+	PolicyTopology: {"clusterSelector": "is deprecated and not supported: rename it to clusterLabelSelector"},
+	PolicyApplyOnce: {
+		"affect":     "is not supported: remove it; what is left alone is so always",
+		"oamTypes":   "is not supported: select by componentNames, componentTypes, resourceTypes or resourceNames",
+		"traitTypes": "is not supported: select by componentNames, componentTypes, resourceTypes or resourceNames",
+	},
+	PolicyGarbageCollect: {
+		"applicationRevisionLimit": "is not supported: remove it; the last revisions are kept for rollback",
+		"continueOnFailure":        "is not supported: remove it; what cannot be deleted stops nothing else",
+		"order":                    "is not supported: remove it; what depends on others is always deleted first",
+		"propagation":              "is not supported: remove it",
+		"oamTypes":                 "is not supported: select by componentNames, componentTypes, resourceTypes or resourceNames",
+		"traitTypes":               "is not supported: select by componentNames, componentTypes, resourceTypes or resourceNames",
+	},
+}
 
 // readPolicies reads and checks policies. Whether overrides fit the components is
 // checked when they are applied.
@@ -43,29 +76,38 @@ func (a *Application) readPolicy(p *v1alpha1.Policy, at path, ps *problems) {
 		ps.addf(at, "%v", err)
 		return
 	}
-	types := slices.Sorted(maps.Keys(schemas))
 	s, ok := schemas[p.Type]
 	if !ok {
-		ps.addf(at.field("type"), "policy type %q is not supported yet: there are %s%s", p.Type, enumerate(types), didYouMean(p.Type, types))
+		types := PolicyTypes()
+		ps.addf(at.field("type"), "policy type %q is not supported: there are %s%s", p.Type, enumerate(types), didYouMean(p.Type, types))
 		return
 	}
 	propertiesAt := at.field("properties")
 	written := decodeProperties(p.Properties, propertiesAt, checkPolicyText, ps)
 	properties, fs := s.complete(written)
 	for _, f := range fs {
-		if p.Type == PolicyTopology && f.path.String() == "clusterSelector" {
-			f.message = "is deprecated and not supported: rename it to clusterLabelSelector"
+		if why, refused := refusedProperties[p.Type][f.path.last()]; refused {
+			f.message = why
 		}
 		ps.addf(propertiesAt.join(f.path), "%s", f.message)
 	}
 	if len(fs) > 0 {
 		return
 	}
-	if p.Type == PolicyTopology {
+	switch p.Type {
+	case PolicyTopology:
 		a.readTopology(p.Name, properties, propertiesAt, ps)
-		return
+	case PolicyOverride:
+		a.readOverride(p.Name, properties, written, propertiesAt, ps)
+	case PolicyRollout:
+		a.readStrategy(written, properties, propertiesAt, ps)
+	case PolicyApplyOnce:
+		a.readApplyOnce(properties, propertiesAt, ps)
+	case PolicyGarbageCollect:
+		a.readGarbageCollect(properties, propertiesAt, ps)
+	default:
+		a.readSelectors(p.Type, properties, propertiesAt, ps)
 	}
-	a.readOverride(p.Name, properties, written, propertiesAt, ps)
 }
 
 func (a *Application) readTopology(name string, properties map[string]any, at path, ps *problems) {
@@ -76,7 +118,7 @@ func (a *Application) readTopology(name string, properties map[string]any, at pa
 	}
 	t.Name = name
 	checkClusters(t.Clusters, at, ps)
-	checkSelector(t.ClusterLabelSelector, at, ps)
+	checkSelector(t.ClusterLabelSelector, at, ps.addf)
 	if t.Namespace != "" && len(validation.IsDNS1123Label(t.Namespace)) > 0 {
 		ps.addf(at.field("namespace"), "must be a DNS label, got %s", describe(t.Namespace))
 	}
@@ -118,7 +160,7 @@ func (a *Application) readOverride(name string, properties, written map[string]a
 	}
 	scope.Name = name
 	checkClusters(scope.Clusters, at, ps)
-	checkSelector(scope.ClusterLabelSelector, at, ps)
+	checkSelector(scope.ClusterLabelSelector, at, ps.addf)
 	for i := range o.Components {
 		p := &o.Components[i]
 		p.at = at.field("components").index(i)
@@ -157,14 +199,14 @@ func checkClusters(names []string, at path, ps *problems) {
 	}
 }
 
-func checkSelector(labels map[string]string, at path, ps *problems) {
+func checkSelector(labels map[string]string, at path, addf func(at path, format string, args ...any)) {
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		at := at.field("clusterLabelSelector", k)
 		if len(validation.IsQualifiedName(k)) > 0 {
-			ps.addf(at, "is not a valid label key")
+			addf(at, "is not a valid label key")
 		}
 		if len(validation.IsValidLabelValue(labels[k])) > 0 {
-			ps.addf(at, "must be the value of a label, got %s", describe(labels[k]))
+			addf(at, "must be the value of a label, got %s", describe(labels[k]))
 		}
 	}
 }

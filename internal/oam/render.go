@@ -9,7 +9,7 @@ import (
 
 // content renders components.
 func (a *Application) content(components []component, overrides []string, ps *problems) bundle.Content {
-	out := bundle.Content{Components: make([]bundle.Component, 0, len(components))}
+	out := bundle.Content{Components: make([]bundle.Component, 0, len(components)), Policies: a.policies.content()}
 	owners := map[objectKey]*component{}
 	for i := range components {
 		c := &components[i]

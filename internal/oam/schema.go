@@ -25,6 +25,9 @@ var componentSchemas []byte
 //go:embed schema/policies.yaml
 var policySchemas []byte
 
+//go:embed schema/rollout.yaml
+var rolloutSchema []byte
+
 // A propertySchema says which properties there are, and completes and checks them.
 type propertySchema struct {
 	structural *structural.Structural
@@ -116,24 +119,26 @@ func withoutNulls(m map[string]any) map[string]any {
 // can be is tested, so an error cannot happen in a build that passed its tests.
 var (
 	componentTypeSchemas = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(componentSchemas) })
-	policyTypeSchemas    = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(policySchemas) })
+	policyTypeSchemas    = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(policySchemas, rolloutSchema) })
 )
 
-func loadSchemas(data []byte) (map[string]*propertySchema, error) {
-	file := struct {
-		Shared any                                        `json:"shared"`
-		Types  map[string]apiextensionsv1.JSONSchemaProps `json:"types"`
-	}{}
-	if err := yaml.UnmarshalStrict(data, &file); err != nil {
-		return nil, fmt.Errorf("cannot read schemas: %w", err)
-	}
-	out := make(map[string]*propertySchema, len(file.Types))
-	for name, props := range file.Types {
-		s, err := newSchema(&props)
-		if err != nil {
-			return nil, fmt.Errorf("cannot compile schema of %q: %w", name, err)
+func loadSchemas(files ...[]byte) (map[string]*propertySchema, error) {
+	out := map[string]*propertySchema{}
+	for _, data := range files {
+		file := struct {
+			Shared any                                        `json:"shared"`
+			Types  map[string]apiextensionsv1.JSONSchemaProps `json:"types"`
+		}{}
+		if err := yaml.UnmarshalStrict(data, &file); err != nil {
+			return nil, fmt.Errorf("cannot read schemas: %w", err)
 		}
-		out[name] = s
+		for name, props := range file.Types {
+			s, err := newSchema(&props)
+			if err != nil {
+				return nil, fmt.Errorf("cannot compile schema of %q: %w", name, err)
+			}
+			out[name] = s
+		}
 	}
 	return out, nil
 }

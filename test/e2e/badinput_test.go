@@ -59,13 +59,13 @@ func TestBadApplications(t *testing.T) {
 		},
 		"UnknownPolicy": {
 			reason: "A policy that is not supported.",
-			extra:  "  policies: [{name: gc, type: garbage-collect}]",
-			want:   []string{"spec.policies[0]", "garbage-collect"},
+			extra:  "  policies: [{name: shared, type: shared-resource}]",
+			want:   []string{"spec.policies[0]", "shared-resource"},
 		},
 		"Workflow": {
-			reason: "A workflow is not supported yet, and not ignored.",
-			extra:  "  workflow: {steps: []}",
-			want:   []string{"workflow", "not supported"},
+			reason: "A step that nobody knows is not ignored.",
+			extra:  "  workflow: {steps: [{name: a, type: deplyo}]}",
+			want:   []string{"spec.workflow.steps[0].type", "deplyo", "deploy"},
 		},
 		"CircularDependsOn": {
 			reason: "Nothing could ever start.",
