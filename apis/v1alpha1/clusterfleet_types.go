@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
@@ -79,6 +80,12 @@ type ClusterFleetSpec struct {
 	// +optional
 	Tenants []mv1alpha1.Tenant `json:"tenants,omitempty"`
 
+	// Upgrade says how clusters that exist take another version, or other node
+	// pools: the control plane first, then its pools, cluster by cluster in waves.
+	// Without it, all of them do so at once.
+	// +optional
+	Upgrade *FleetUpgrade `json:"upgrade,omitempty"`
+
 	// DeletionPolicy says what becomes of a cluster that leaves the fleet, or
 	// whose fleet is deleted: Delete destroys it (an adopted cluster is only let
 	// go), Orphan leaves it and everything on it alone.
@@ -94,6 +101,65 @@ type ClusterFleetSpec struct {
 	// +kubebuilder:default=Applications
 	// +optional
 	DeletionGuard DeletionGuard `json:"deletionGuard,omitempty"`
+}
+
+// A FleetUpgrade says how clusters that exist take another shape. A version cannot be
+// taken back: what fails halts.
+type FleetUpgrade struct {
+	// MaxConcurrent is how many clusters may be in motion at once, as a number or
+	// as a percentage of the fleet (rounded up).
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([1-9][0-9]{0,4}|[1-9][0-9]?%|100%)$`
+	// +kubebuilder:default=1
+	// +optional
+	MaxConcurrent *intstr.IntOrString `json:"maxConcurrent,omitempty"`
+
+	// MaxUnavailable is how many clusters may be unhealthy before no further one
+	// is moved, as a number or as a percentage (rounded up).
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}|[0-9]{1,2}%|100%)$`
+	// +optional
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// FailureBudget is how many clusters may fail, as a number or as a percentage of
+	// the fleet (rounded up), before no further one is moved.
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}|[0-9]{1,2}%|100%)$`
+	// +kubebuilder:default=0
+	// +optional
+	FailureBudget *intstr.IntOrString `json:"failureBudget,omitempty"`
+
+	// ProgressDeadline is how long a cluster may be in motion before it counts as
+	// failed.
+	// +kubebuilder:default="1h"
+	// +optional
+	ProgressDeadline *metav1.Duration `json:"progressDeadline,omitempty"`
+
+	// Strata are the labels of a cluster by which clusters differ.
+	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:items:MaxLength=317
+	// +kubebuilder:default={"mainstay.dev/region"}
+	// +listType=atomic
+	// +optional
+	Strata []string `json:"strata,omitempty"`
+
+	// Waves put clusters in order. Without any, all clusters are one wave.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Waves []mv1alpha1.Wave `json:"waves,omitempty"`
+
+	// Freezes are times at which nothing is started.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Freezes []mv1alpha1.Freeze `json:"freezes,omitempty"`
+
+	// Paused stops moving further clusters. Those in motion finish.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
 }
 
 // A ClusterGenerator makes clusters named <prefix>-<region>-<n>, n from 1 to
@@ -175,4 +241,20 @@ type ClusterFleetStatus struct {
 	// Problems are some of the clusters that are not ready, and why. At most 10.
 	// +optional
 	Problems []ClusterProblem `json:"problems,omitempty"`
+
+	// Upgrade says how far the clusters are with the shape that is rolled out.
+	// +optional
+	Upgrade *FleetUpgradeStatus `json:"upgrade,omitempty"`
+}
+
+// A FleetUpgradeStatus says how far the clusters are with their shape.
+type FleetUpgradeStatus struct {
+	// Phase of the Rollout.
+	Phase mv1alpha1.RolloutPhase `json:"phase"`
+	// Wave that is under way.
+	// +optional
+	Wave string `json:"wave,omitempty"`
+	// Message says what it waits for.
+	// +optional
+	Message string `json:"message,omitempty"`
 }

@@ -31,8 +31,8 @@ const (
 	// MaxChildren is the most resources any composite of Mainstay composes.
 	MaxChildren = 100
 	// MaxFleetCells is the most cells a fleet is cut into: with the Usage that
-	// guards its deletion they make MaxChildren.
-	MaxFleetCells = MaxChildren - 1
+	// guards its deletion, and the Rollout of its upgrades, they make MaxChildren.
+	MaxFleetCells = MaxChildren - 2
 )
 
 // A FleetCellSpec is a fleet's specification narrowed to the cell's clusters.
@@ -71,6 +71,11 @@ type FleetCellSpec struct {
 	// +listMapKey=namespace
 	// +optional
 	Tenants []mv1alpha1.Tenant `json:"tenants,omitempty"`
+
+	// Gated is true where a cluster that exists waits for the fleet's Rollout before it
+	// takes another version or other node pools.
+	// +optional
+	Gated bool `json:"gated,omitempty"`
 
 	// DeletionPolicy of the clusters.
 	// +kubebuilder:validation:Enum=Delete;Orphan

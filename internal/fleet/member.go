@@ -24,8 +24,13 @@ func (p Pool) Ready() bool {
 
 // ClusterReady is true where a cluster, its node pools aside, is as wanted.
 func ClusterReady(want, have *mv1alpha1.Cluster) bool {
-	return have != nil && applied(want.Spec.ForProvider, have.Spec.ForProvider) &&
+	return have != nil && applied(want.Spec.ForProvider, have.Spec.ForProvider) && shaped(have) &&
 		ready(have.Status.ConditionedStatus, have.Generation)
+}
+
+// shaped is true where a cluster has the shape that it is asked to have.
+func shaped(c *mv1alpha1.Cluster) bool {
+	return c.Spec.ForProvider.Shape == "" || c.Spec.ForProvider.Shape == c.Status.AtProvider.Shape
 }
 
 // Observe says how a cluster is doing, given what is wanted and what is observed of it
@@ -59,6 +64,7 @@ func applied(want, have mv1alpha1.ClusterParameters) bool {
 	if want.KubernetesVersion == "" {
 		have.KubernetesVersion = ""
 	}
+	have.Admitted = nil
 	return equality.Semantic.DeepEqual(want, have)
 }
 
@@ -84,6 +90,9 @@ func clusterProblem(c *mv1alpha1.Cluster) string {
 	}
 	if m := c.Status.AtProvider.Message; m != "" {
 		return m
+	}
+	if !Admitted(c) {
+		return "waits for its turn in the rollout of the fleet"
 	}
 	if r := c.Status.GetCondition(xpv2.TypeReady); r.Status == corev1.ConditionFalse {
 		return r.Message

@@ -28,6 +28,7 @@ func Cell(namespace, fleet string, number int, s *v1alpha1.ClusterFleetSpec, clu
 			Clusters:          clusters,
 			NodePools:         s.NodePools,
 			Tenants:           s.Tenants,
+			Gated:             s.Upgrade != nil,
 			DeletionPolicy:    cmp.Or(s.DeletionPolicy, v1alpha1.DeletionDelete),
 		},
 	}
@@ -36,10 +37,6 @@ func Cell(namespace, fleet string, number int, s *v1alpha1.ClusterFleetSpec, clu
 // Cluster returns the Cluster resource for a cluster of a cell.
 func Cluster(namespace string, s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetCluster) *mv1alpha1.Cluster {
 	name := names.Cluster(s.Fleet, c.Name)
-	version := c.KubernetesVersion
-	if version == "" {
-		version = s.KubernetesVersion
-	}
 	managed := managedSpec(s)
 	managed.WriteConnectionSecretToReference = &xpv2.LocalSecretReference{Name: names.Kubeconfig(name)}
 	return &mv1alpha1.Cluster{
@@ -51,7 +48,8 @@ func Cluster(namespace string, s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetClust
 				Fleet:               s.Fleet,
 				Name:                c.Name,
 				Region:              c.Region,
-				KubernetesVersion:   version,
+				KubernetesVersion:   version(s, c),
+				Shape:               shape(s, c),
 				Labels:              Labels(c),
 				Facts:               c.Facts,
 				Tenants:             s.Tenants,
@@ -59,6 +57,18 @@ func Cluster(namespace string, s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetClust
 			},
 		},
 	}
+}
+
+func version(s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetCluster) string {
+	return cmp.Or(c.KubernetesVersion, s.KubernetesVersion)
+}
+
+// shape of a cluster whose fleet rolls shapes out.
+func shape(s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetCluster) string {
+	if !s.Gated {
+		return ""
+	}
+	return Shape(version(s, c), s.NodePools)
 }
 
 // NodePool returns the NodePool resource for a pool of a cluster of a cell.
@@ -75,6 +85,7 @@ func NodePool(namespace string, s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetClus
 				Size:    p.Size,
 				Labels:  p.Labels,
 				Taints:  p.Taints,
+				Shape:   shape(s, c),
 			},
 		},
 	}

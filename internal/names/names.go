@@ -15,6 +15,10 @@ func FleetCell(fleet string, cell int) string { return join(fleet, fmt.Sprintf("
 // DeletionGuard returns the name of the Usage that refuses the deletion of a fleet.
 func DeletionGuard(fleet string) string { return join(fleet, "deletion-guard") }
 
+// FleetRollout returns the name of the Rollout that takes a fleet's clusters to their
+// shape. No application has a dot in its name, so it cannot be an application's.
+func FleetRollout(fleet string) string { return join(fleet, "upgrade") }
+
 // Cluster returns the name of the Cluster resource for a cluster of a fleet.
 func Cluster(fleet, cluster string) string { return join(fleet, cluster) }
 

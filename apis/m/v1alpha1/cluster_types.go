@@ -84,6 +84,31 @@ type ClusterParameters struct {
 	// kubeconfig of the existing cluster to adopt. The kubeconfig backend needs it.
 	// +optional
 	KubeconfigSecretRef *SecretKeySelector `json:"kubeconfigSecretRef,omitempty"`
+
+	// Shape identifies the version and the node pools that the cluster is to have, where
+	// its fleet rolls them out. A cluster that exists takes it when it is admitted.
+	// Without it, it takes at once whatever is asked for.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Shape string `json:"shape,omitempty"`
+
+	// Admitted is the shape that the fleet's Rollout lets the cluster take. It is the
+	// Rollout's: nothing that is composed sets it.
+	// +optional
+	Admitted *AdmittedShape `json:"admitted,omitempty"`
+}
+
+// An AdmittedShape is a shape that a cluster may take.
+//
+// +kubebuilder:validation:XValidation:rule="self.epoch >= oldSelf.epoch",message="epoch cannot go back: whoever wrote this decided from an older state"
+type AdmittedShape struct {
+	// Shape that may be taken.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Shape string `json:"shape"`
+	// Epoch of the Rollout that wrote this. It fences: a lower one is refused.
+	// +kubebuilder:validation:Minimum=0
+	Epoch int64 `json:"epoch"`
 }
 
 // A ClusterStatus is the observed state of a Cluster.
@@ -100,6 +125,10 @@ type ClusterObservation struct {
 	// Version the control plane runs.
 	// +optional
 	Version string `json:"version,omitempty"`
+
+	// Shape that the cluster has, once all of it is there and ready.
+	// +optional
+	Shape string `json:"shape,omitempty"`
 
 	// Endpoint of the API server.
 	// +optional

@@ -68,6 +68,12 @@ type NodePoolParameters struct {
 	// +listType=atomic
 	// +optional
 	Taints []Taint `json:"taints,omitempty"`
+
+	// Shape of the cluster that the pool is part of, where the fleet rolls it out. The
+	// pool is changed when its Cluster is admitted and has its version.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Shape string `json:"shape,omitempty"`
 }
 
 // A NodePoolStatus is the observed state of a NodePool.

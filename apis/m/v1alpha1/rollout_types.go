@@ -36,11 +36,22 @@ type RolloutSpec struct {
 }
 
 // RolloutParameters say what goes where, and how.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.application) != has(self.fleet)",message="a Rollout is of an application or of a fleet"
+// +kubebuilder:validation:XValidation:rule="!has(self.fleet) || !has(self.steps) && !has(self.variants)",message="a Rollout of a fleet has no steps and no variants"
 type RolloutParameters struct {
 	// Application the payload belongs to.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	Application string `json:"application"`
+	// +optional
+	Application string `json:"application,omitempty"`
+
+	// Fleet whose clusters are taken to their shape: the version of Kubernetes, then
+	// the node pools. The shape is what each Cluster says.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Fleet string `json:"fleet,omitempty"`
 
 	// Placement says which clusters get the payload.
 	// +optional

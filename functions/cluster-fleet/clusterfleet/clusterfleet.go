@@ -24,6 +24,7 @@ import (
 const (
 	cellPrefix     = "cell-"
 	guardResource  = "deletion-guard"
+	upgrade        = "upgrade"
 	configRequired = "provider-config"
 )
 
@@ -64,6 +65,8 @@ type observed struct {
 	// lookup says whether the provider configuration is there, config what it says.
 	lookup pipeline.Lookup
 	config mv1alpha1.ClusterProviderConfigSpec
+	// rollout of the clusters' shapes, where there is one.
+	rollout *mv1alpha1.Rollout
 	// wasReached is true where the fleet as it is specified now was reached before.
 	wasReached bool
 }
@@ -92,6 +95,12 @@ func observe(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, namesp
 		o.cells[number] = cell{FleetCell: c, state: state}
 	}
 
+	rollouts, err := pipeline.Observed[mv1alpha1.Rollout](req, mv1alpha1.GroupVersion.String(), mv1alpha1.RolloutGVK.Kind)
+	if err != nil {
+		return o, err
+	}
+	o.rollout = rollouts[upgrade]
+
 	sel := pipeline.Selector{APIVersion: mv1alpha1.GroupVersion.String(), Kind: s.ProviderConfigRef.Kind, Name: s.ProviderConfigRef.Name}
 	if sel.Kind == mv1alpha1.ProviderConfigGVK.Kind {
 		sel.Namespace = namespace
@@ -113,6 +122,13 @@ func write(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, out outc
 	}
 	if out.guard != nil {
 		if err := pipeline.Compose(rsp, guardResource, out.guard, true); err != nil {
+			return err
+		}
+	}
+	if out.rollout != nil {
+		// The clusters say whether the fleet is as wanted. Its Rollout may wait forever
+		// for one that cannot be reached.
+		if err := pipeline.Compose(rsp, upgrade, out.rollout, true); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,12 @@
 package clusterfleet
 
 import (
+	"cmp"
 	"slices"
 
 	protectionv1beta1 "github.com/crossplane/crossplane/apis/v2/protection/v1beta1"
 
+	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/functions/internal/pipeline"
 	"github.com/mainstay-dev/mainstay/internal/fleet"
@@ -14,6 +16,7 @@ import (
 type outcome struct {
 	cells    []composedCell
 	guard    *protectionv1beta1.Usage
+	rollout  *mv1alpha1.Rollout
 	status   v1alpha1.ClusterFleetStatus
 	progress fleet.Progress
 }
@@ -62,7 +65,12 @@ func decide(claim pipeline.Claim, s *v1alpha1.ClusterFleetSpec, seen observed) (
 
 	out.status = fleet.SummariseFleet(len(clusters), statuses)
 	out.status.Cells = int32(len(out.cells)) //nolint:gosec // At most MaxFleetCells.
+	out.rollout = fleet.Rollout(claim.Namespace, claim.Name, s)
 	out.guard = fleet.Guard(claim.Namespace, claim.Name, s, out.status.Applications)
+	if out.rollout != nil && seen.rollout != nil {
+		out.status.Upgrade = fleet.UpgradeStatus(seen.rollout)
+		out.progress.Blocked = cmp.Or(out.progress.Blocked, fleet.UpgradeBlocked(seen.rollout))
+	}
 	out.progress.Clusters = out.status.Clusters
 	out.progress.Problems = out.status.Problems
 	out.progress.Retiring = fleet.Retiring(statuses)

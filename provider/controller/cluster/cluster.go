@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
@@ -92,6 +93,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		WithOptions(steady.ForControllerRuntime(o)).
 		For(&v1alpha1.Cluster{}, builder.WithPredicates(resource.DesiredStateChanged())).
 		Watches(&v1alpha1.Release{}, residence(hub)).
+		Watches(&v1alpha1.NodePool{}, handler.EnqueueRequestsFromMapFunc(shapedBy), builder.WithPredicates(settles())).
 		Complete(ratelimiter.NewReconciler(name, r, o.GlobalRateLimiter))
 	if err != nil {
 		return fmt.Errorf("cannot set up controller %q: %w", name, err)
@@ -105,6 +107,31 @@ func clusterOf(o client.Object) []string {
 		return nil
 	}
 	return []string{types.NamespacedName(r.Spec.ForProvider.ClusterRef).String()}
+}
+
+// shapedBy is the Cluster whose shape a node pool is part of.
+func shapedBy(_ context.Context, o client.Object) []reconcile.Request {
+	p, ok := o.(*v1alpha1.NodePool)
+	if !ok || p.Spec.ForProvider.Shape == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: p.GetNamespace(), Name: p.Spec.ForProvider.Cluster}}}
+}
+
+// settles lets through a node pool that becomes ready, and one that is gone.
+func settles() predicate.Predicate {
+	ready := func(o client.Object) bool {
+		p, ok := o.(*v1alpha1.NodePool)
+		c := xpv2.Condition{}
+		if ok {
+			c = p.GetCondition(xpv2.TypeReady)
+		}
+		return c.Status == "True" && c.ObservedGeneration == o.GetGeneration()
+	}
+	return predicate.Funcs{
+		CreateFunc: func(ctrlevent.CreateEvent) bool { return false },
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool { return !ready(e.ObjectOld) && ready(e.ObjectNew) },
+	}
 }
 
 // nameSecret that the kubeconfig is written to, where nobody has. Releases need it.

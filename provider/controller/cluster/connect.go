@@ -14,6 +14,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/fleet"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 )
@@ -47,6 +48,7 @@ func (c *connector) Connect(ctx context.Context, cr *v1alpha1.Cluster) (managed.
 	if err != nil {
 		return nil, err
 	}
+	found.Cluster.Version = fleet.VersionToAsk(cr)
 	return &external{hub: c.hub, backend: found.Backend, asked: found.Cluster, targets: c.targets, secrets: c.secrets, clock: c.clock}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/fleet"
 	"github.com/mainstay-dev/mainstay/internal/tenancy"
 	"github.com/mainstay-dev/mainstay/provider/backend"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
@@ -58,7 +59,11 @@ func (e *external) Observe(ctx context.Context, cr *v1alpha1.Cluster) (managed.E
 	if err != nil {
 		return managed.ExternalObservation{}, err
 	}
+	cr.Status.AtProvider.Shape = fleet.ShapeReached(cr, nil)
 	record(cr, e.state)
+	if err := e.recordShape(ctx, cr); err != nil {
+		return managed.ExternalObservation{}, err
+	}
 	details := managed.ConnectionDetails{}
 	if len(e.state.Kubeconfig) > 0 {
 		details[target.KubeconfigKey] = e.state.Kubeconfig
@@ -68,6 +73,23 @@ func (e *external) Observe(ctx context.Context, cr *v1alpha1.Cluster) (managed.E
 		ResourceUpToDate:  e.current() && settled,
 		ConnectionDetails: details,
 	}, nil
+}
+
+// recordShape says how far a cluster is with the shape that its fleet rolls out.
+func (e *external) recordShape(ctx context.Context, cr *v1alpha1.Cluster) error {
+	if cr.Spec.ForProvider.Shape == "" {
+		cr.Status.AtProvider.Shape = ""
+		return nil
+	}
+	l := &v1alpha1.NodePoolList{}
+	err := e.hub.List(ctx, l, client.InNamespace(cr.GetNamespace()), client.MatchingLabels{
+		v1alpha1.LabelFleet: cr.Spec.ForProvider.Fleet, v1alpha1.LabelCluster: cr.Spec.ForProvider.Name,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot list the node pools of cluster: %w", err)
+	}
+	cr.Status.AtProvider.Shape = fleet.ShapeReached(cr, append([]v1alpha1.NodePool{}, l.Items...))
+	return nil
 }
 
 func (e *external) current() bool { return e.state.Exists && e.state.UpToDate }
@@ -241,7 +263,7 @@ func available(cr *v1alpha1.Cluster) {
 	}
 	slices.Sort(names)
 	cr.Status.AtProvider.Tenants = names
-	cr.Status.AtProvider.Message = ""
+	cr.Status.AtProvider.Message = fleet.VersionProblem(cr)
 	cr.SetConditions(xpv2.Available().WithObservedGeneration(cr.GetGeneration()))
 }
 

@@ -14,6 +14,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/fleet"
 	"github.com/mainstay-dev/mainstay/internal/nodeclass"
 	"github.com/mainstay-dev/mainstay/provider/backend"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
@@ -42,6 +43,9 @@ func (c *connector) Connect(ctx context.Context, p *v1alpha1.NodePool) (managed.
 	found, err := c.resolver.Resolve(ctx, cr)
 	if err != nil {
 		return nil, err
+	}
+	if waits := fleet.PoolWaits(cr, p); waits != "" {
+		return &waiting{why: waits}, nil
 	}
 	return &external{backend: found.Backend, cluster: found.Cluster, classes: found.NodeClasses}, nil
 }

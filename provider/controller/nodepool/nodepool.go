@@ -31,6 +31,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/fleet"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 )
@@ -119,7 +120,7 @@ func clusterChanged() predicate.Predicate {
 		CreateFunc: func(ctrlevent.CreateEvent) bool { return false },
 		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
 			before, after, ok := clusters(e)
-			return ok && (ready(before) != ready(after) || meta.WasDeleted(before) != meta.WasDeleted(after))
+			return ok && (ready(before) != ready(after) || meta.WasDeleted(before) != meta.WasDeleted(after) || turn(before) != turn(after))
 		},
 	}
 }
@@ -128,6 +129,17 @@ func clusters(e ctrlevent.UpdateEvent) (before, after *v1alpha1.Cluster, ok bool
 	before, okBefore := e.ObjectOld.(*v1alpha1.Cluster)
 	after, okAfter := e.ObjectNew.(*v1alpha1.Cluster)
 	return before, after, okBefore && okAfter
+}
+
+// A step is how far a cluster is with the shape that its fleet rolls out: pools wait for
+// each of its parts.
+type step struct {
+	shape, version string
+	admitted       bool
+}
+
+func turn(cr *v1alpha1.Cluster) step {
+	return step{shape: cr.Spec.ForProvider.Shape, version: cr.Status.AtProvider.Version, admitted: fleet.Admitted(cr)}
 }
 
 func ready(cr *v1alpha1.Cluster) bool {
