@@ -45,6 +45,7 @@ demo-status: ## Say what of the demo runs.
 build: | $(BIN) ## Compile the command, the provider and the functions for this machine.
 	$(call say,Compiling Mainstay)
 	@go build -ldflags "-s -w -X github.com/mainstay-dev/mainstay/internal/version.version=$(VERSION)" -o $(BIN)/ ./cmd/mainstay
+	@ln -sf mainstay $(BIN)/kubectl-mainstay
 	@go build -ldflags "-s -w -X github.com/mainstay-dev/mainstay/internal/version.version=$(VERSION)" -o $(BIN)/provider ./provider/cmd/provider
 	@for f in cluster-fleet fleet-cell product-application; do \
 		go build -ldflags "-s -w" -o $(BIN)/function-$$f ./functions/$$f || exit 1; done

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -21,6 +23,7 @@ import (
 type command struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
+	Rollout  rolloutCmd  `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
 	Demo     demoCmd     `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
 	Package  packageCmd  `cmd:"" help:"Build and push Mainstay's Crossplane packages."`
 	Registry registryCmd `cmd:"" help:"Serve a package registry from a folder." hidden:""`
@@ -46,8 +49,9 @@ func run() int {
 	log.SetLogger(logr.Discard())
 
 	k := kong.Parse(&command{},
-		kong.Name("mainstay"),
+		kong.Name(name(os.Args[0])),
 		kong.Description("Fleets of Kubernetes clusters, and the products on them, as claims."),
+		kong.Exit(func(status int) { os.Exit(exit(status)) }),
 		kong.Vars{"version": version.String()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.UsageOnError())
@@ -56,9 +60,29 @@ func run() int {
 		k.Errorf("interrupted: run the same command again to go on from here")
 		return 130
 	}
+	if errors.Is(err, failed{}) {
+		return 1
+	}
 	if err != nil {
 		k.Errorf("%s", err)
 		return 1
 	}
 	return 0
+}
+
+// name that the command was called by. kubectl finds it as a plugin where a file
+// kubectl-mainstay is in the PATH.
+func name(file string) string {
+	if strings.HasPrefix(filepath.Base(file), "kubectl-") {
+		return "kubectl mainstay"
+	}
+	return "mainstay"
+}
+
+// exit status: 1 says that something failed, 2 that the command line is wrong.
+func exit(status int) int {
+	if status > 1 {
+		return 2
+	}
+	return status
 }

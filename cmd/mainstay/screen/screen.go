@@ -46,6 +46,8 @@ type Screen struct {
 	Color bool
 	// Width in characters, or 0 where lines may have any.
 	Width int
+	// Height in lines, or 0 where it is not known.
+	Height int
 }
 
 // Of a file. Colours are for terminals only, and not for those who set NO_COLOR.
@@ -55,8 +57,8 @@ func Of(f *os.File) Screen {
 		return Screen{}
 	}
 	s := Screen{Terminal: true, Color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", Width: 80}
-	if w, _, err := term.GetSize(fd); err == nil && w > 0 {
-		s.Width = w
+	if w, h, err := term.GetSize(fd); err == nil && w > 0 {
+		s.Width, s.Height = w, h
 	}
 	return s
 }
