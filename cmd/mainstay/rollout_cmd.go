@@ -17,6 +17,7 @@ import (
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/kube"
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/rollout"
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/screen"
+	"github.com/mainstay-dev/mainstay/internal/control"
 )
 
 type rolloutCmd struct {
@@ -84,7 +85,7 @@ func (c *rolloutStatusCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v := rollout.See(ro, time.Now())
+	v := control.See(ro, time.Now())
 	if c.Output != "text" {
 		return c.print(v)
 	}
@@ -113,10 +114,10 @@ func (c *rolloutWatchCmd) Run(ctx context.Context) error {
 	canvas := &rollout.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}
 	w := &rollout.Watcher{Client: cl, Clock: clock.RealClock{}, Every: time.Second, Show: canvas.Draw, Lost: canvas.Lost}
 	if c.Output != "text" {
-		w.Show, w.Lost = func(v rollout.View) { _ = c.print(v) }, func(error) {}
+		w.Show, w.Lost = func(v control.View) { _ = c.print(v) }, func(error) {}
 	}
 	end, err := w.Watch(ctx, c.Application)
-	if err == nil && end == rollout.Failed {
+	if err == nil && end == control.Failed {
 		return failed{}
 	}
 	return err
@@ -129,12 +130,12 @@ type wordFlags struct {
 }
 
 // tell a Rollout a word.
-func (f *wordFlags) tell(ctx context.Context, s rollout.Saying, confirm func(string) error) error {
+func (f *wordFlags) tell(ctx context.Context, s control.Saying, confirm func(string) error) error {
 	cl, hub, err := f.open()
 	if err != nil {
 		return err
 	}
-	if s.Revision = f.Revision; s.Word == rollout.Approve {
+	if s.Revision = f.Revision; s.Word == control.Approve {
 		if s.By, err = hub.User(ctx); err != nil {
 			return err
 		}
@@ -151,21 +152,21 @@ type rolloutPauseCmd struct{ wordFlags }
 
 // Run pauses a Rollout.
 func (c *rolloutPauseCmd) Run(ctx context.Context) error {
-	return c.tell(ctx, rollout.Saying{Word: rollout.Pause}, nil)
+	return c.tell(ctx, control.Saying{Word: control.Pause}, nil)
 }
 
 type rolloutResumeCmd struct{ wordFlags }
 
 // Run lets a Rollout go on.
 func (c *rolloutResumeCmd) Run(ctx context.Context) error {
-	return c.tell(ctx, rollout.Saying{Word: rollout.Resume}, nil)
+	return c.tell(ctx, control.Saying{Word: control.Resume}, nil)
 }
 
 type rolloutRetryCmd struct{ wordFlags }
 
 // Run has a Rollout try again.
 func (c *rolloutRetryCmd) Run(ctx context.Context) error {
-	return c.tell(ctx, rollout.Saying{Word: rollout.Retry}, nil)
+	return c.tell(ctx, control.Saying{Word: control.Retry}, nil)
 }
 
 type rolloutApproveCmd struct {
@@ -176,7 +177,7 @@ type rolloutApproveCmd struct {
 // Run approves gates, or lists those that need it.
 func (c *rolloutApproveCmd) Run(ctx context.Context) error {
 	if len(c.Gates) > 0 {
-		return c.tell(ctx, rollout.Saying{Word: rollout.Approve, Gates: c.Gates}, nil)
+		return c.tell(ctx, control.Saying{Word: control.Approve, Gates: c.Gates}, nil)
 	}
 	cl, _, err := c.open()
 	if err != nil {
@@ -187,7 +188,7 @@ func (c *rolloutApproveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	s := screen.Of(os.Stdout)
-	_, err = fmt.Print(s.Render(rollout.ApprovalLines(rollout.See(ro, time.Now())), false))
+	_, err = fmt.Print(s.Render(rollout.ApprovalLines(control.See(ro, time.Now())), false))
 	return err
 }
 
@@ -219,19 +220,19 @@ type rolloutAbortCmd struct{ riskFlags }
 
 // Run ends a revision.
 func (c *rolloutAbortCmd) Run(ctx context.Context) error {
-	return c.tell(ctx, rollout.Saying{Word: rollout.Abort}, c.confirm())
+	return c.tell(ctx, control.Saying{Word: control.Abort}, c.confirm())
 }
 
 type rolloutRollbackCmd struct{ riskFlags }
 
 // Run has clusters go back.
 func (c *rolloutRollbackCmd) Run(ctx context.Context) error {
-	return c.tell(ctx, rollout.Saying{Word: rollout.Rollback}, c.confirm())
+	return c.tell(ctx, control.Saying{Word: control.Rollback}, c.confirm())
 }
 
 type rolloutAllowDeletionsCmd struct{ riskFlags }
 
 // Run lets a revision take the application away.
 func (c *rolloutAllowDeletionsCmd) Run(ctx context.Context) error {
-	return c.tell(ctx, rollout.Saying{Word: rollout.AllowDeletions}, c.confirm())
+	return c.tell(ctx, control.Saying{Word: control.AllowDeletions}, c.confirm())
 }

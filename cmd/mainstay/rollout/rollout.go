@@ -5,7 +5,7 @@
 // lock on what was read, and is about the revision that was shown: where another has
 // begun meanwhile, nothing is written.
 //
-// What to say, and what to show, are pure functions of one Rollout. Deliberately
+// What can be said, and what there is to see, is for package internal/control. Deliberately
 // absent: any right of its own. The command can do what its user's kubeconfig can; who may
 // approve is for the hub's RBAC to say.
 package rollout
@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/control"
 )
 
 // fieldManager of what people say.
@@ -41,7 +42,7 @@ func (c *Client) Get(ctx context.Context, application string) (*v1alpha1.Rollout
 	err := c.Hub.Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: application}, ro)
 	switch {
 	case kerrors.IsNotFound(err):
-		return nil, fmt.Errorf("application %q has no Rollout in namespace %q: %s says why", application, c.Namespace, Command("explain app/"+application, c.Namespace))
+		return nil, fmt.Errorf("application %q has no Rollout in namespace %q: %s says why", application, c.Namespace, control.Command("explain app/"+application, c.Namespace))
 	case meta.IsNoMatchError(err):
 		return nil, errors.New("the hub knows no Rollouts: is this the hub, and is Mainstay installed there?")
 	case err != nil:
@@ -51,13 +52,13 @@ func (c *Client) Get(ctx context.Context, application string) (*v1alpha1.Rollout
 }
 
 // Tell a Rollout something. Where it is risky it is confirmed first. What was said is returned.
-func (c *Client) Tell(ctx context.Context, application string, s Saying, confirm func(risk string) error) (string, error) {
+func (c *Client) Tell(ctx context.Context, application string, s control.Saying, confirm func(risk string) error) (string, error) {
 	for range tries {
 		ro, err := c.Get(ctx, application)
 		if err != nil {
 			return "", err
 		}
-		o, err := Say(ro, s)
+		o, err := control.Say(ro, s)
 		if err != nil {
 			return "", fmt.Errorf("cannot %s rollout of %q: %w", s.Word, application, err)
 		}
@@ -70,7 +71,7 @@ func (c *Client) Tell(ctx context.Context, application string, s Saying, confirm
 			}
 			confirm = nil
 		}
-		if s.Word != Pause && s.Word != Resume {
+		if s.Word != control.Pause && s.Word != control.Resume {
 			// From here on it is about the revision that was looked at.
 			s.Revision = ro.Status.AtProvider.Digest
 		}

@@ -19,6 +19,8 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/screen"
+	"github.com/mainstay-dev/mainstay/internal/control"
+	"github.com/mainstay-dev/mainstay/internal/control/controltest"
 )
 
 var errBoom = errors.New("boom")
@@ -48,7 +50,7 @@ func TestTell(t *testing.T) {
 	}{
 		"Written": {
 			reason: "It is asked for once, and written.",
-			want:   want{said: "Clusters go back to revision 91bc2d3e4f5a. The claim still asks for 3f2a1b9c8d7e: change it too, or retry brings it back.", rollback: present, asked: 1},
+			want:   want{said: "Clusters go back to revision 91bc2d3e4f5a. The claim still asks for 3f2a1b9c8d7e: change it too, or retry brings it back.", rollback: controltest.Present, asked: 1},
 		},
 		"Refused": {
 			reason:  "Who does not mean it writes nothing.",
@@ -58,11 +60,11 @@ func TestTell(t *testing.T) {
 		"Conflict": {
 			reason:    "Where somebody else wrote, it is looked at again. What was confirmed is not asked again.",
 			meanwhile: func(ro *v1alpha1.Rollout) { ro.SetLabels(map[string]string{"a": "b"}) },
-			want:      want{said: "Clusters go back to revision 91bc2d3e4f5a. The claim still asks for 3f2a1b9c8d7e: change it too, or retry brings it back.", rollback: present, asked: 1},
+			want:      want{said: "Clusters go back to revision 91bc2d3e4f5a. The claim still asks for 3f2a1b9c8d7e: change it too, or retry brings it back.", rollback: controltest.Present, asked: 1},
 		},
 		"AnotherRevision": {
 			reason:    "What was confirmed for one revision is not said to the next.",
-			meanwhile: func(ro *v1alpha1.Rollout) { ro.Status.AtProvider.Digest = oldest },
+			meanwhile: func(ro *v1alpha1.Rollout) { ro.Status.AtProvider.Digest = controltest.Oldest },
 			want:      want{err: `cannot rollback rollout of "shop": the revision is 0042aabbccdd now, and not 3f2a1b9c8d7e: look at its status again before you say this`, asked: 1},
 		},
 		"Absent": {
@@ -75,7 +77,7 @@ func TestTell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var objects []client.Object
 			if !tc.absent {
-				objects = append(objects, aRollout())
+				objects = append(objects, controltest.Rollout())
 			}
 			first := true
 			c := hub(t, interceptor.Funcs{Patch: func(ctx context.Context, w client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
@@ -98,13 +100,13 @@ func TestTell(t *testing.T) {
 				return w.Patch(ctx, o, p, opts...)
 			}}, objects...)
 			got := want{}
-			said, err := (&Client{Hub: c, Namespace: "team-a"}).Tell(t.Context(), "shop", Saying{Word: Rollback}, func(string) error { got.asked++; return tc.confirm })
+			said, err := (&Client{Hub: c, Namespace: "team-a"}).Tell(t.Context(), "shop", control.Saying{Word: control.Rollback}, func(string) error { got.asked++; return tc.confirm })
 			got.said = said
 			if err != nil {
 				got.err = err.Error()
 			}
 			ro := &v1alpha1.Rollout{}
-			if err := c.Get(t.Context(), client.ObjectKeyFromObject(aRollout()), ro); err == nil && ro.Spec.ForProvider.Control != nil {
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(controltest.Rollout()), ro); err == nil && ro.Spec.ForProvider.Control != nil {
 				got.rollback = ro.Spec.ForProvider.Control.Rollback
 			}
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(want{})); diff != "" {
@@ -121,11 +123,11 @@ func TestWatch(t *testing.T) {
 		func(*v1alpha1.Rollout) error { return errBoom },
 		func(*v1alpha1.Rollout) error { return errBoom },
 		func(ro *v1alpha1.Rollout) error {
-			halted(ro)
+			controltest.Halted(ro)
 			ro.SetGeneration(5)
 			return nil
 		},
-		func(ro *v1alpha1.Rollout) error { halted(ro); return nil },
+		func(ro *v1alpha1.Rollout) error { controltest.Halted(ro); return nil },
 	}
 	cases := map[string]struct {
 		reason string
@@ -148,10 +150,10 @@ func TestWatch(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			clk := clocktesting.NewFakeClock(now)
+			clk := clocktesting.NewFakeClock(controltest.Now)
 			n := 0
 			c := hub(t, interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
-				aRollout().DeepCopyInto(o.(*v1alpha1.Rollout))
+				controltest.Rollout().DeepCopyInto(o.(*v1alpha1.Rollout))
 				n++
 				return looks[n-1](o.(*v1alpha1.Rollout))
 			}})
@@ -173,7 +175,7 @@ func TestWatch(t *testing.T) {
 			defer close(done)
 			w := &Watcher{Client: &Client{Hub: c, Namespace: "team-a"}, Clock: clk, Every: time.Second, Show: canvas.Draw, Lost: canvas.Lost}
 			end, err := w.Watch(t.Context(), "shop")
-			if err != nil || end != Failed {
+			if err != nil || end != control.Failed {
 				t.Errorf("Watch(...): want it to have failed, got %v, %v", end, err)
 			}
 			if diff := cmp.Diff(tc.want, out.String()); diff != "" {

@@ -3,10 +3,10 @@ package rollout
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/screen"
+	"github.com/mainstay-dev/mainstay/internal/control"
 )
 
 const (
@@ -18,7 +18,7 @@ const (
 )
 
 // Lines that show a Rollout.
-func Lines(v View, s screen.Screen) []screen.Line {
+func Lines(v control.View, s screen.Screen) []screen.Line {
 	p := painter{view: v, screen: s}
 	p.head()
 	p.waves()
@@ -32,7 +32,7 @@ func Lines(v View, s screen.Screen) []screen.Line {
 
 // A painter writes a View down, part by part.
 type painter struct {
-	view   View
+	view   control.View
 	screen screen.Screen
 	lines  []screen.Line
 }
@@ -65,9 +65,9 @@ func (p *painter) head() {
 	if v.Revision == "" {
 		return
 	}
-	text := fmt.Sprintf("revision %s, epoch %d", Short(v.Revision), v.Epoch)
+	text := fmt.Sprintf("revision %s, epoch %d", control.Short(v.Revision), v.Epoch)
 	if v.GoesBackTo != nil {
-		text += fmt.Sprintf("; a rollback goes to %s, reached %s ago", Short(v.GoesBackTo.Digest), Ago(v.GoesBackTo.ReachedAgo))
+		text += fmt.Sprintf("; a rollback goes to %s, reached %s ago", control.Short(v.GoesBackTo.Digest), control.Ago(v.GoesBackTo.ReachedAgo))
 	}
 	p.add(screen.Span{Text: text, Style: screen.Faint})
 }
@@ -78,7 +78,7 @@ func (p *painter) waves() {
 		if p.view.Clusters.Total == 0 {
 			return
 		}
-		waves = []Wave{{Name: "clusters", Clusters: p.view.Clusters}}
+		waves = []control.Wave{{Name: "clusters", Clusters: p.view.Clusters}}
 	}
 	p.title("Waves")
 	name, count := 0, 0
@@ -125,7 +125,7 @@ func bar(width int, c v1alpha1.RolloutCount) screen.Line {
 func counted(c v1alpha1.RolloutCount) string { return fmt.Sprintf("%d/%d", c.Ready, c.Total) }
 
 // said of a wave, beside its numbers.
-func said(w Wave) string {
+func said(w control.Wave) string {
 	var parts []string
 	c := w.Clusters
 	for _, n := range []struct {
@@ -137,7 +137,7 @@ func said(w Wave) string {
 		}
 	}
 	if w.SoakLeft > 0 {
-		parts = append(parts, "soaks for "+Ago(w.SoakLeft)+" more")
+		parts = append(parts, "soaks for "+control.Ago(w.SoakLeft)+" more")
 	}
 	if w.Message != "" && w.SoakLeft == 0 {
 		parts = append(parts, w.Message)
@@ -166,7 +166,7 @@ func (p *painter) gates() {
 	for _, w := range p.view.Waves {
 		for _, g := range w.Gates {
 			if !g.Open {
-				all = append(all, closed{w.Name + "/" + g.Name, "for " + Ago(g.ClosedFor) + "  " + g.Message})
+				all = append(all, closed{w.Name + "/" + g.Name, "for " + control.Ago(g.ClosedFor) + "  " + g.Message})
 				width = max(width, len(w.Name+"/"+g.Name))
 			}
 		}
@@ -185,7 +185,7 @@ func (p *painter) preflight() {
 	if f == nil || len(f.Findings) == 0 {
 		return
 	}
-	p.title(fmt.Sprintf("Preflight: %s checked, %d would not start", clusters(f.Checked), f.Blocking))
+	p.title(fmt.Sprintf("Preflight: %s checked, %d would not start", control.Clusters(f.Checked), f.Blocking))
 	for i, d := range f.Findings {
 		if i == maxFindings {
 			p.add(screen.Span{Text: fmt.Sprintf("  and %d more", len(f.Findings)-i), Style: screen.Faint})
@@ -215,7 +215,7 @@ func Some(count int, examples []string) string {
 	names := strings.Join(examples, ", ")
 	switch {
 	case len(examples) == 0:
-		return clusters(int32(count)) //nolint:gosec // Clusters are few thousand at most.
+		return control.Clusters(int32(count)) //nolint:gosec // Clusters are few thousand at most.
 	case count > len(examples):
 		return fmt.Sprintf("%s and %d more", names, count-len(examples))
 	}
@@ -244,20 +244,6 @@ func (p *painter) next() {
 	for _, n := range p.view.Next {
 		p.add(screen.Span{Text: "  " + n})
 	}
-}
-
-// Ago in the largest two units that say something.
-func Ago(s int64) string {
-	d := time.Duration(s) * time.Second
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", s)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", s/60, s%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
-	}
-	return fmt.Sprintf("%d days", s/86400)
 }
 
 func phaseStyle(p v1alpha1.RolloutPhase) screen.Style {
@@ -298,12 +284,12 @@ func stepStyle(p v1alpha1.StepPhase) screen.Style {
 }
 
 // ApprovalLines show what needs an approval.
-func ApprovalLines(v View) []screen.Line {
+func ApprovalLines(v control.View) []screen.Line {
 	if len(v.Approvals) == 0 {
-		return []screen.Line{screen.Text(screen.Plain, "Nothing of revision "+Short(v.Revision)+" waits for an approval.")}
+		return []screen.Line{screen.Text(screen.Plain, "Nothing of revision "+control.Short(v.Revision)+" waits for an approval.")}
 	}
 	p := painter{view: v}
-	p.add(screen.Span{Text: fmt.Sprintf("%s in %s, revision %s", v.Application, v.Namespace, Short(v.Revision)), Style: screen.Strong})
+	p.add(screen.Span{Text: fmt.Sprintf("%s in %s, revision %s", v.Application, v.Namespace, control.Short(v.Revision)), Style: screen.Strong})
 	name := 0
 	for _, a := range v.Approvals {
 		name = max(name, len(a.Gate))
@@ -321,6 +307,6 @@ func ApprovalLines(v View) []screen.Line {
 			screen.Span{Text: fmt.Sprintf("  approved by %d of %d%s", len(a.By), a.Needed, by)})
 	}
 	p.add()
-	p.add(screen.Span{Text: Command(fmt.Sprintf("rollout approve %s %s", v.Application, v.Approvals[0].Gate), v.Namespace)})
+	p.add(screen.Span{Text: control.Command(fmt.Sprintf("rollout approve %s %s", v.Application, v.Approvals[0].Gate), v.Namespace)})
 	return p.lines
 }

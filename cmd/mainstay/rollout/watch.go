@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/screen"
+	"github.com/mainstay-dev/mainstay/internal/control"
 )
 
 // A Watcher shows a Rollout until it ends.
@@ -16,35 +17,35 @@ type Watcher struct {
 	Client *Client
 	Clock  clock.WithTicker
 	Every  time.Duration
-	Show   func(View)
+	Show   func(control.View)
 	// Lost is told why a Rollout cannot be read for the moment.
 	Lost func(error)
 }
 
 // Watch a Rollout until it ends, and say how. A hub that does not answer for a while
 // is waited for; one that does not answer at first is an error.
-func (w *Watcher) Watch(ctx context.Context, application string) (End, error) {
+func (w *Watcher) Watch(ctx context.Context, application string) (control.End, error) {
 	t := w.Clock.NewTicker(w.Every)
 	defer t.Stop()
 	for first := true; ; first = false {
 		ro, err := w.Client.Get(ctx, application)
 		switch {
 		case ctx.Err() != nil:
-			return Going, context.Cause(ctx)
+			return control.Going, context.Cause(ctx)
 		case err != nil && first:
-			return Going, err
+			return control.Going, err
 		case err != nil:
 			w.Lost(err)
 		default:
-			v := See(ro, w.Clock.Now())
+			v := control.See(ro, w.Clock.Now())
 			w.Show(v)
-			if end := v.Ended(); end != Going {
+			if end := v.Ended(); end != control.Going {
 				return end, nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return Going, context.Cause(ctx)
+			return control.Going, context.Cause(ctx)
 		case <-t.C():
 		}
 	}
@@ -61,7 +62,7 @@ type Canvas struct {
 }
 
 // Draw a View.
-func (c *Canvas) Draw(v View) {
+func (c *Canvas) Draw(v control.View) {
 	if !c.Screen.Terminal {
 		c.say(fmt.Sprintf("%s %d/%d: %s", v.Phase, v.Clusters.Ready, v.Clusters.Total, screen.Safe(v.Message)))
 		return

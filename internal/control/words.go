@@ -1,4 +1,13 @@
-package rollout
+// Package control is what people have to do with a Rollout: what they see of it, what they
+// can say to it, and what that means.
+//
+// Every word is about the revision that is there when it is said. Say returns what is to
+// be written, and an error where a word makes no sense: whoever says it learns so at
+// once, and not from a Rollout that does nothing.
+//
+// Deliberately absent: to read and to write, which the command does, and to act, which
+// package rollout decides.
+package control
 
 import (
 	"errors"
@@ -173,7 +182,7 @@ func abort(at v1alpha1.RolloutObservation, c v1alpha1.RolloutControl) (Outcome, 
 	return Outcome{
 		Control: &c,
 		Said:    "Aborted. Clusters in motion finish, and no other is started. Resume takes it back, and rollback goes back.",
-		Risk:    fmt.Sprintf("Ends revision %s with %s that have it and %d that do not.", Short(at.Digest), clusters(n.Updated), n.Total-n.Updated),
+		Risk:    fmt.Sprintf("Ends revision %s with %s that have it and %d that do not.", Short(at.Digest), Clusters(n.Updated), n.Total-n.Updated),
 	}, nil
 }
 
@@ -189,7 +198,7 @@ func rollback(at v1alpha1.RolloutObservation, c v1alpha1.RolloutControl) (Outcom
 	return Outcome{
 		Control: &c,
 		Said:    fmt.Sprintf("Clusters go back to revision %s. The claim still asks for %s: change it too, or retry brings it back.", Short(to.Digest), Short(at.Digest)),
-		Risk:    fmt.Sprintf("Takes %s from revision %s back to %s, which was reached on %s.", clusters(at.Clusters.Updated), Short(at.Digest), Short(to.Digest), to.At.UTC().Format("2006-01-02 15:04 UTC")),
+		Risk:    fmt.Sprintf("Takes %s from revision %s back to %s, which was reached on %s.", Clusters(at.Clusters.Updated), Short(at.Digest), Short(to.Digest), to.At.UTC().Format("2006-01-02 15:04 UTC")),
 	}, nil
 }
 
@@ -282,7 +291,8 @@ func current(all []v1alpha1.Approval, digest string) []v1alpha1.Approval {
 // Short form of a digest.
 func Short(digest string) string { return digest[:min(len(digest), 12)] }
 
-func clusters(n int32) string {
+// Clusters in words.
+func Clusters(n int32) string {
 	if n == 1 {
 		return "1 cluster"
 	}

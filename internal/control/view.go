@@ -1,4 +1,4 @@
-package rollout
+package control
 
 import (
 	"fmt"
@@ -185,4 +185,18 @@ func (v View) Ended() End {
 	case v1alpha1.RolloutPreflight, v1alpha1.RolloutProgressing, v1alpha1.RolloutWaiting, v1alpha1.RolloutPaused, v1alpha1.RolloutBlocked, v1alpha1.RolloutRollingBack:
 	}
 	return Going
+}
+
+// Ago in the largest two units that say something.
+func Ago(s int64) string {
+	d := time.Duration(s) * time.Second
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", s)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+	}
+	return fmt.Sprintf("%d days", s/86400)
 }

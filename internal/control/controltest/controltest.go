@@ -1,4 +1,5 @@
-package rollout
+// Package controltest has a Rollout that tests look at and talk to.
+package controltest
 
 import (
 	"time"
@@ -10,19 +11,22 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
+// Digests of revisions.
 const (
-	present = "3f2a1b9c8d7e6f5a"
-	earlier = "91bc2d3e4f5a6b7c"
-	oldest  = "0042aabbccddeeff"
+	Present = "3f2a1b9c8d7e6f5a"
+	Earlier = "91bc2d3e4f5a6b7c"
+	Oldest  = "0042aabbccddeeff"
 )
 
-var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+// Now is when all happens.
+var Now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func before(d time.Duration) metav1.Time { return metav1.NewTime(now.Add(-d)) }
+// Before now.
+func Before(d time.Duration) metav1.Time { return metav1.NewTime(Now.Add(-d)) }
 
-// aRollout on its way: the canary wave is over, the next waits for its gates.
-func aRollout(change ...func(*v1alpha1.Rollout)) *v1alpha1.Rollout {
-	ago := before(3 * time.Minute)
+// Rollout on its way: the canary wave is over, the next waits for its gates.
+func Rollout(change ...func(*v1alpha1.Rollout)) *v1alpha1.Rollout {
+	ago := Before(3 * time.Minute)
 	ro := &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop", Generation: 4}}
 	ro.Spec.ForProvider.Application = "shop"
 	ro.Spec.ForProvider.Strategy.Waves = []v1alpha1.Wave{
@@ -37,9 +41,9 @@ func aRollout(change ...func(*v1alpha1.Rollout)) *v1alpha1.Rollout {
 	ro.Status.AtProvider = v1alpha1.RolloutObservation{
 		Message:  "wave europe waits for its gates",
 		Phase:    v1alpha1.RolloutWaiting,
-		Digest:   present,
+		Digest:   Present,
 		Epoch:    7,
-		Reached:  &v1alpha1.RolloutRevision{Digest: earlier, At: before(26 * time.Hour)},
+		Reached:  &v1alpha1.RolloutRevision{Digest: Earlier, At: Before(26 * time.Hour)},
 		Clusters: v1alpha1.RolloutCount{Total: 1000, Updated: 44, Ready: 44},
 		Waves: []v1alpha1.WaveStatus{
 			{Name: "canary", Phase: v1alpha1.WaveOver, Clusters: v1alpha1.RolloutCount{Total: 4, Updated: 4, Ready: 4}, Started: &ago},
@@ -56,20 +60,23 @@ func aRollout(change ...func(*v1alpha1.Rollout)) *v1alpha1.Rollout {
 	return ro
 }
 
-func control(c v1alpha1.RolloutControl) func(*v1alpha1.Rollout) {
+// Control that people have written.
+func Control(c v1alpha1.RolloutControl) func(*v1alpha1.Rollout) {
 	return func(ro *v1alpha1.Rollout) { ro.Spec.ForProvider.Control = &c }
 }
 
-func phase(p v1alpha1.RolloutPhase, message string) func(*v1alpha1.Rollout) {
+// Phase that it is in, and what it says.
+func Phase(p v1alpha1.RolloutPhase, message string) func(*v1alpha1.Rollout) {
 	return func(ro *v1alpha1.Rollout) {
 		ro.Status.AtProvider.Phase, ro.Status.AtProvider.Message = p, message
 	}
 }
 
-func halted(ro *v1alpha1.Rollout) {
-	phase(v1alpha1.RolloutHalted, "halted in wave europe: 3 clusters failed, 2 may")(ro)
+// Halted in its second wave.
+func Halted(ro *v1alpha1.Rollout) {
+	Phase(v1alpha1.RolloutHalted, "halted in wave europe: 3 clusters failed, 2 may")(ro)
 	at := &ro.Status.AtProvider
-	at.Failed = &v1alpha1.RolloutFailure{Digest: present, Wave: "europe", Message: "3 clusters failed, 2 may", At: before(time.Minute), Action: v1alpha1.FailureHalt}
+	at.Failed = &v1alpha1.RolloutFailure{Digest: Present, Wave: "europe", Message: "3 clusters failed, 2 may", At: Before(time.Minute), Action: v1alpha1.FailureHalt}
 	at.Clusters = v1alpha1.RolloutCount{Total: 1000, Updated: 20, Ready: 17, InMotion: 4, Failed: 3, Parked: 2}
 	at.Waves[1] = v1alpha1.WaveStatus{Name: "europe", Phase: v1alpha1.WaveFailed, Clusters: v1alpha1.RolloutCount{Total: 40, Updated: 16, Ready: 13, InMotion: 4, Failed: 3, Parked: 2}}
 	at.Problems = []v1alpha1.ReleaseProblem{

@@ -1,4 +1,4 @@
-package rollout
+package control
 
 import (
 	"slices"
