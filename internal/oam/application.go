@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -22,6 +21,14 @@ type Application struct {
 	strategy   mv1alpha1.RolloutStrategy
 	strategyAt path
 	policies   objectPolicies
+	steps      []mv1alpha1.RolloutStep
+	// namespace the application is in, where it was said.
+	namespace string
+	// policyAt is where policies are written, by name.
+	policyAt map[string]path
+	// contexts are the overrides that can apply together: those of each deploy step,
+	// or, without a workflow, all.
+	contexts [][]string
 
 	// catalogue of published types, or nil, and what was taken from it.
 	catalogue Catalogue
@@ -35,18 +42,22 @@ type Application struct {
 // InvalidError with all that is.
 func Compile(name string, spec *v1alpha1.ProductApplicationSpec, options ...Option) (*Application, error) {
 	ps := &problems{}
-	a := &Application{name: name, bundles: map[string][]*mv1alpha1.Bundle{}}
+	a := &Application{name: name, bundles: map[string][]*mv1alpha1.Bundle{}, policyAt: map[string]path{}}
 	for _, o := range options {
 		o(a)
 	}
 	checkApplicationName(name, ps)
-	if spec.Workflow != nil {
-		ps.addf(path{"spec", "workflow"}, "is not supported yet: remove it; every topology policy is deployed with every override policy")
-	}
 	a.components = a.readComponents(spec.Components, ps)
 	checkGraph(a.components, ps)
+	before := len(ps.list)
 	a.readPolicies(spec.Policies, ps)
 	a.checkSelectors(ps)
+	if len(ps.list) == before { // A policy that is wrong would be missing in the workflow.
+		a.readWorkflow(spec.Workflow, ps)
+	}
+	if len(a.contexts) == 0 {
+		a.contexts = [][]string{overrideNames(a.overrides)}
+	}
 	for _, overrides := range a.samples() {
 		a.render(overrides, ps)
 	}
@@ -72,21 +83,12 @@ func (a *Application) Placement() mv1alpha1.Placement { return *a.placement.Deep
 // Strategy says how clusters are moved, as the rollout policy has it.
 func (a *Application) Strategy() mv1alpha1.RolloutStrategy { return *a.strategy.DeepCopy() }
 
-// Variants returns the combinations of overrides that bundles are wanted for: the
-// one for clusters that no scoped override applies to, which comes first, and those
-// that clusters were found to need. What was found for an earlier specification
-// counts as far as it still makes sense.
-func (a *Application) Variants(needs []mv1alpha1.VariantNeed) [][]string {
-	out := [][]string{a.combination(nil)}
-	seen := map[string]bool{key(out[0]): true}
-	for _, n := range needs {
-		c := a.combination(n.Overrides)
-		if !seen[key(c)] {
-			seen[key(c)] = true
-			out = append(out, c)
-		}
+// Steps of the workflow, as a Rollout has them.
+func (a *Application) Steps() []mv1alpha1.RolloutStep {
+	out := make([]mv1alpha1.RolloutStep, 0, len(a.steps))
+	for i := range a.steps {
+		out = append(out, *a.steps[i].DeepCopy())
 	}
-	slices.SortFunc(out[1:], slices.Compare)
 	return out
 }
 
@@ -122,37 +124,6 @@ func (a *Application) sealed(overrides []string) ([]*mv1alpha1.Bundle, error) {
 	b := a.render(overrides, ps)
 	return b, ps.err()
 }
-
-// samples returns the combinations of overrides that are tried before it is known
-// which of them clusters need: none that is scoped, each alone, and all together.
-func (a *Application) samples() [][]string {
-	out := [][]string{a.combination(nil)}
-	var scoped []string
-	for _, o := range a.overrides {
-		if o.scoped {
-			scoped = append(scoped, o.name)
-			out = append(out, a.combination([]string{o.name}))
-		}
-	}
-	if len(scoped) > 1 {
-		out = append(out, a.combination(scoped))
-	}
-	return out
-}
-
-// combination returns, in the order of the policies, the overrides that are named
-// and those that apply everywhere.
-func (a *Application) combination(names []string) []string {
-	out := []string{}
-	for _, o := range a.overrides {
-		if !o.scoped || slices.Contains(names, o.name) {
-			out = append(out, o.name)
-		}
-	}
-	return out
-}
-
-func key(overrides []string) string { return strings.Join(overrides, " ") }
 
 // render renders a bundle and remembers it. Where there are problems it returns
 // nothing.

@@ -96,6 +96,9 @@ type Option func(*Application)
 // WithCatalogue lets an application use types that were published.
 func WithCatalogue(c Catalogue) Option { return func(a *Application) { a.catalogue = c } }
 
+// WithNamespace says in which namespace the application is.
+func WithNamespace(namespace string) Option { return func(a *Application) { a.namespace = namespace } }
+
 // TypeName returns the name in a reference to a type: flink in flink@1.2.x.
 func TypeName(reference string) string {
 	name, _, _ := strings.Cut(reference, "@")

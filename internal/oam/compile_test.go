@@ -354,16 +354,16 @@ func TestCompileStructure(t *testing.T) {
 		"Unsupported": {
 			reason: "So is everything else that KubeVela has and we do not.",
 			spec: `
-workflow: {steps: [{name: s, type: suspend}]}
+workflow: {ref: w}
 components:
 - {name: web, type: worker, properties: {image: a}, inputs: [{from: x, parameterKey: image}], outputs: [{name: o, valueFrom: object}], scopes: {a: b}, externalRevision: v1, replicaKey: k}`,
 			want: []string{
-				`spec.workflow: is not supported yet: remove it; every topology policy is deployed with every override policy`,
 				`spec.components[0].inputs: is not supported yet: remove it from component "web"`,
 				`spec.components[0].outputs: is not supported yet: remove it from component "web"`,
 				`spec.components[0].scopes: is not supported yet: remove it from component "web"`,
 				`spec.components[0].externalRevision: is not supported yet: remove it from component "web"`,
 				`spec.components[0].replicaKey: is not supported yet: remove it from component "web"`,
+				`spec.workflow.ref: is not supported: write the steps in the application`,
 			},
 		},
 		"Policy": {

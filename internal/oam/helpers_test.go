@@ -20,9 +20,9 @@ func spec(t *testing.T, text string) *v1alpha1.ProductApplicationSpec {
 }
 
 // problemsOf returns what Compile finds wrong, one string a problem.
-func problemsOf(t *testing.T, name string, s *v1alpha1.ProductApplicationSpec) []string {
+func problemsOf(t *testing.T, name string, s *v1alpha1.ProductApplicationSpec, options ...Option) []string {
 	t.Helper()
-	_, err := Compile(name, s)
+	_, err := Compile(name, s, options...)
 	if err == nil {
 		return nil
 	}

@@ -63,6 +63,7 @@ func (a *Application) readPolicies(in []v1alpha1.Policy, ps *problems) {
 			continue
 		}
 		first[name] = i
+		a.policyAt[name] = at
 		if len(validation.IsDNS1123Label(name)) > 0 {
 			ps.addf(at.field("name"), "policy name %q must be a DNS label of at most 63 characters", name)
 		}

@@ -41,6 +41,12 @@ func checkPolicyText(v any, at path, fs *findings) {
 	c.check(v, at)
 }
 
+// checkLiterals is checkText where there can be no expression at all.
+func checkLiterals(v any, at path, fs *findings) {
+	c := textCheck{fs: fs, expressions: func(path) bool { return false }}
+	c.check(v, at)
+}
+
 // A textCheck goes through properties.
 type textCheck struct {
 	fs *findings

@@ -432,7 +432,8 @@ type RolloutStep struct {
 	// +optional
 	Webhook *WebhookGate `json:"webhook,omitempty"`
 
-	// Message that a Notify step posts, or that a Suspend step shows.
+	// Message that a Notify step posts, or that a Suspend step shows. One that is a JSON
+	// object is posted as it is; any other is posted in a JSON object of ours.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Message string `json:"message,omitempty"`

@@ -49,7 +49,7 @@ func Run(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 		return nil, err
 	}
 
-	compiled, err := oam.Compile(claim.Name, &app.Spec)
+	compiled, err := oam.Compile(claim.Name, &app.Spec, oam.WithNamespace(claim.Namespace))
 	if err != nil {
 		pipeline.Refuse(rsp, err)
 		return rsp, nil
