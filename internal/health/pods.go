@@ -32,7 +32,7 @@ func PodSelector(live *unstructured.Unstructured) (map[string]string, bool) {
 // say. They know first, and best, why it does not get there. Only pods of the
 // revision that is being started count: those it replaces may be what is mended.
 func WithPods(r Result, live *unstructured.Unstructured, pods []unstructured.Unstructured) Result {
-	if r.Health != v1alpha1.Progressing {
+	if r.Health != v1alpha1.Progressing || !begun(live) {
 		return r
 	}
 	first := ""
@@ -49,6 +49,23 @@ func WithPods(r Result, live *unstructured.Unstructured, pods []unstructured.Uns
 		return r
 	}
 	return progressing(live, first)
+}
+
+// begun is true where a workload has pods of the revision that is wanted. Until then, all
+// there is to see are pods that are about to be replaced.
+func begun(live *unstructured.Unstructured) bool {
+	field := ""
+	switch {
+	case isKind(live, "apps", "Deployment"):
+		field = "updatedReplicas"
+	case isKind(live, "apps", "StatefulSet"):
+		field = "updatedReplicas"
+	case isKind(live, "apps", "DaemonSet"):
+		field = "updatedNumberScheduled"
+	default:
+		return true
+	}
+	return number(live, 0, "status", "observedGeneration") >= live.GetGeneration() && number(live, 0, "status", field) > 0
 }
 
 // newest are the pods of the revision that the newest pod is of, in order of their names.

@@ -32,7 +32,9 @@ status: {phase: Pending, containerStatuses: [{name: web, restartCount: 0, state:
 `
 
 func TestWithPods(t *testing.T) {
-	deployment := manifest(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}`)
+	deployment := manifest(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 2}, status: {observedGeneration: 2, updatedReplicas: 1}}`)
+	told := manifest(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 3}, status: {observedGeneration: 2, updatedReplicas: 1}}`)
+	starting := manifest(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 3}, status: {observedGeneration: 3}}`)
 	on := Result{Health: v1alpha1.Progressing, Message: "Deployment web: 0 of 1 replicas available"}
 	with := func(status string) string { return strings.ReplaceAll(pod, "STATUS", status) }
 	old := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(pod, "web-2", "web-1"), "2026-01-02", "2026-01-01"), "new", "old")
@@ -42,34 +44,43 @@ func TestWithPods(t *testing.T) {
 		in     Result
 		pods   []string
 		want   Result
+		of     *unstructured.Unstructured
 	}{
-		"NoPods":  {"A workload without pods is on its way.", on, nil, on},
-		"Healthy": {"What is healthy is not asked again.", Result{Health: v1alpha1.Healthy}, []string{with(`{name: a, state: {waiting: {reason: ImagePullBackOff}}}`)}, Result{Health: v1alpha1.Healthy}},
+		"Told": {
+			reason: "What was told of a new revision has pods of the old one, which may well be broken.", in: on,
+			pods: []string{with(`{name: app, state: {waiting: {reason: ImagePullBackOff}}}`)}, want: on, of: &told,
+		},
+		"Starting": {
+			reason: "So has one that has not made any of the new one.", in: on,
+			pods: []string{with(`{name: app, state: {waiting: {reason: ImagePullBackOff}}}`)}, want: on, of: &starting,
+		},
+		"NoPods":  {reason: "A workload without pods is on its way.", in: on, want: on},
+		"Healthy": {reason: "What is healthy is not asked again.", in: Result{Health: v1alpha1.Healthy}, pods: []string{with(`{name: a, state: {waiting: {reason: ImagePullBackOff}}}`)}, want: Result{Health: v1alpha1.Healthy}},
 		"Image": {
-			"An image that cannot be pulled will not be.", on,
-			[]string{with(`{name: app, state: {waiting: {reason: ImagePullBackOff, message: not found}}}`)},
-			Result{Health: v1alpha1.Degraded, Message: "Deployment web: pod web-2: container app: ImagePullBackOff: not found"},
+			reason: "An image that cannot be pulled will not be.", in: on,
+			pods: []string{with(`{name: app, state: {waiting: {reason: ImagePullBackOff, message: not found}}}`)},
+			want: Result{Health: v1alpha1.Degraded, Message: "Deployment web: pod web-2: container app: ImagePullBackOff: not found"},
 		},
 		"Crashed": {
-			"A container that crashed once may be fine the next time.", on,
-			[]string{with(`{name: app, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1}}}`)},
-			Result{Health: v1alpha1.Progressing, Message: "Deployment web: pod web-2: container app: CrashLoopBackOff (exit code 1)"},
+			reason: "A container that crashed once may be fine the next time.", in: on,
+			pods: []string{with(`{name: app, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1}}}`)},
+			want: Result{Health: v1alpha1.Progressing, Message: "Deployment web: pod web-2: container app: CrashLoopBackOff (exit code 1)"},
 		},
 		"Crashes": {
-			"One that goes on crashing is not.", on,
-			[]string{with(`{name: app, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1}}}`)},
-			Result{Health: v1alpha1.Degraded, Message: "Deployment web: pod web-2: container app: CrashLoopBackOff (exit code 1)"},
+			reason: "One that goes on crashing is not.", in: on,
+			pods: []string{with(`{name: app, restartCount: 3, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1}}}`)},
+			want: Result{Health: v1alpha1.Degraded, Message: "Deployment web: pod web-2: container app: CrashLoopBackOff (exit code 1)"},
 		},
-		"Creating": {"A container that is created is on its way.", on, []string{with(`{name: app, state: {waiting: {reason: ContainerCreating}}}`)}, on},
+		"Creating": {reason: "A container that is created is on its way.", in: on, pods: []string{with(`{name: app, state: {waiting: {reason: ContainerCreating}}}`)}, want: on},
 		"OldRevision": {
-			"Pods that are replaced do not count: they may be what is mended.", on,
-			[]string{strings.ReplaceAll(old, "STATUS", `{name: app, state: {waiting: {reason: ImagePullBackOff}}}`), with(`{name: app, state: {running: {}}}`)},
-			on,
+			reason: "Pods that are replaced do not count: they may be what is mended.", in: on,
+			pods: []string{strings.ReplaceAll(old, "STATUS", `{name: app, state: {waiting: {reason: ImagePullBackOff}}}`), with(`{name: app, state: {running: {}}}`)},
+			want: on,
 		},
 		"Unschedulable": {
-			"A pod that finds no node may find one yet.", on,
-			[]string{`{apiVersion: v1, kind: Pod, metadata: {name: web-3}, status: {conditions: [{type: PodScheduled, status: "False", reason: Unschedulable, message: 0/3 nodes are available}]}}`},
-			Result{Health: v1alpha1.Progressing, Message: "Deployment web: pod web-3: 0/3 nodes are available"},
+			reason: "A pod that finds no node may find one yet.", in: on,
+			pods: []string{`{apiVersion: v1, kind: Pod, metadata: {name: web-3}, status: {conditions: [{type: PodScheduled, status: "False", reason: Unschedulable, message: 0/3 nodes are available}]}}`},
+			want: Result{Health: v1alpha1.Progressing, Message: "Deployment web: pod web-3: 0/3 nodes are available"},
 		},
 	}
 	for name, tc := range cases {
@@ -78,7 +89,11 @@ func TestWithPods(t *testing.T) {
 			for _, p := range tc.pods {
 				pods = append(pods, manifest(t, p))
 			}
-			if diff := cmp.Diff(tc.want, WithPods(tc.in, &deployment, pods)); diff != "" {
+			of := tc.of
+			if of == nil {
+				of = &deployment
+			}
+			if diff := cmp.Diff(tc.want, WithPods(tc.in, of, pods)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})

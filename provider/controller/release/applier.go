@@ -36,6 +36,8 @@ type applier struct {
 	identity string
 	// live objects, wanted or dropped. An entry that is nil is not there.
 	live map[objectKey]*unstructured.Unstructured
+	// pods of live workloads that are on their way.
+	pods map[objectKey][]unstructured.Unstructured
 	// dropped objects are in the inventory and not wanted any more.
 	dropped []v1alpha1.ObjectReference
 	// held components cannot be applied, and why.
@@ -119,6 +121,7 @@ func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
 	for i, ref := range wanted {
 		a.live[a.key(ref)] = live[i]
 	}
+	a.consult(ctx)
 	// Whoever can write a status can put anything into an inventory. What does not
 	// carry the Release's own mark is none of its business, not even to look at.
 	live, err = a.cleaner.getAll(ctx, rest)

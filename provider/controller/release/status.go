@@ -85,7 +85,7 @@ func (a *applier) running(c apply.Component) v1alpha1.ComponentHealth {
 	var results []health.Result
 	for _, o := range c.Objects {
 		if live := a.live[a.key(o.Ref())]; live != nil {
-			results = append(results, health.Of(live))
+			results = append(results, a.health(a.key(o.Ref()), live))
 		}
 	}
 	if len(results) == 0 {
@@ -104,7 +104,7 @@ func (a *applier) inventoried() []v1alpha1.ComponentHealth {
 		}
 		r := health.Missing(ref)
 		if live := a.live[a.key(ref)]; live != nil {
-			r = health.Of(live)
+			r = a.health(a.key(ref), live)
 		}
 		results[ref.Component] = append(results[ref.Component], r)
 	}

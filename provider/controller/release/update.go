@@ -214,7 +214,7 @@ func (a *applier) healthOf(c apply.Component) v1alpha1.ComponentHealth {
 			results = append(results, health.Missing(o.Ref()))
 			continue
 		}
-		results = append(results, health.Of(live))
+		results = append(results, a.health(a.key(o.Ref()), live))
 	}
 	return health.Component(c.Name, results)
 }
