@@ -13,6 +13,9 @@ const defaultMaxConcurrent = 10
 type budget struct {
 	// slots for clusters that are not in motion yet.
 	slots int
+	// waves and steps have slots of their own, where they are limited.
+	waves map[*wave]int
+	steps map[*step]int
 	// spare clusters that may become unavailable. Below zero there is no limit.
 	spare int
 	// maxUnavailable that was asked for, where it was.
@@ -21,16 +24,21 @@ type budget struct {
 
 const unlimited = -1
 
-func newBudget(s v1alpha1.RolloutStrategy, steps []*step, leaving []Release) budget {
+// newBudget of what is in motion, and unavailable, already.
+func newBudget(s v1alpha1.RolloutStrategy, members []*member, leaving []Release, goesBack bool) budget {
 	moving, unavailable := 0, 0
-	for _, st := range steps {
-		if st.release == nil {
+	b := budget{spare: unlimited, waves: map[*wave]int{}, steps: map[*step]int{}}
+	for _, m := range members {
+		if !goesBack {
+			b.limit(m)
+		}
+		if m.release == nil {
 			continue
 		}
-		if st.release.inMotion() {
+		if m.release.inMotion() {
 			moving++
 		}
-		if !st.release.healthy() {
+		if !m.release.healthy() {
 			unavailable++
 		}
 	}
@@ -40,22 +48,51 @@ func newBudget(s v1alpha1.RolloutStrategy, steps []*step, leaving []Release) bud
 		}
 	}
 
+	limit := s.MaxConcurrent
+	if goesBack && s.Rollback != nil && s.Rollback.MaxConcurrent != nil {
+		limit = s.Rollback.MaxConcurrent
+	}
 	// A percentage is of the placed clusters, but what leaves should not come to a
 	// crawl because nothing is placed any more.
-	of := max(len(steps), len(leaving))
-	b := budget{slots: max(0, max(1, resolve(s.MaxConcurrent, of, defaultMaxConcurrent))-moving), spare: unlimited}
+	of := max(len(members), len(leaving))
+	b.slots = max(0, max(1, resolve(limit, of, defaultMaxConcurrent))-moving)
 	if s.MaxUnavailable != nil {
-		limit := resolve(s.MaxUnavailable, len(steps), 0)
+		limit := resolve(s.MaxUnavailable, len(members), 0)
 		b.maxUnavailable = &limit
 		b.spare = max(0, max(1, limit)-unavailable)
 	}
 	return b
 }
 
+// limit what a member's wave and step may have in motion, where they say so.
+func (b *budget) limit(m *member) {
+	if w := m.wave; w != nil && w.spec.MaxConcurrent != nil {
+		if _, known := b.waves[w]; !known {
+			b.waves[w] = max(1, resolve(w.spec.MaxConcurrent, len(w.members), 1)) - w.moving()
+		}
+	}
+	if s := m.step; s != nil && s.spec.MaxConcurrent != nil {
+		if _, known := b.steps[s]; !known {
+			b.steps[s] = max(1, int(*s.spec.MaxConcurrent)) - s.moving()
+		}
+	}
+}
+
+// has returns whether a member's wave and step have a slot left.
+func (b *budget) has(m *member) bool {
+	if left, limited := b.waves[m.wave]; limited && left <= 0 {
+		return false
+	}
+	if left, limited := b.steps[m.step]; limited && left <= 0 {
+		return false
+	}
+	return b.slots > 0
+}
+
 // starts a placed cluster, if the budget allows it, and takes it off the budget.
-func (b *budget) starts(s *step) bool {
-	moving, unavailable := s.release != nil && s.release.inMotion(), s.ailing()
-	if !moving && b.slots == 0 {
+func (b *budget) starts(m *member) bool {
+	moving, unavailable := m.inMotion(), m.ailing()
+	if !moving && !b.has(m) {
 		return false
 	}
 	if !unavailable && b.spare == 0 {
@@ -63,11 +100,22 @@ func (b *budget) starts(s *step) bool {
 	}
 	if !moving {
 		b.slots--
+		b.take(m)
 	}
 	if !unavailable && b.spare != unlimited {
 		b.spare--
 	}
 	return true
+}
+
+// take a slot of a member's wave and step.
+func (b *budget) take(m *member) {
+	if _, limited := b.waves[m.wave]; limited {
+		b.waves[m.wave]--
+	}
+	if _, limited := b.steps[m.step]; limited {
+		b.steps[m.step]--
+	}
 }
 
 // removes a Release, if the budget allows it, and takes it off the budget. What is
@@ -83,7 +131,7 @@ func (b *budget) removes(r Release) bool {
 	return true
 }
 
-// resolve a number or a percentage, rounded up, of the placed clusters.
+// resolve a number or a percentage, rounded up, of so many.
 func resolve(v *intstr.IntOrString, of, fallback int) int {
 	if v == nil {
 		return fallback

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
@@ -175,14 +177,15 @@ func (s *story) turns(count int) Decision {
 	d := Decision{}
 	for range count {
 		s.n++
-		o := s.w.observe(nil)
-		d = Next(s.w.spec, o)
+		o, decided := s.w.next()
+		d = decided
 		if s.w.spec.Strategy.MaxConcurrent != nil && !strings.HasSuffix(s.w.spec.Strategy.MaxConcurrent.String(), "%") && !s.w.spec.Leaving {
 			check(s.t, s.w, o, d)
 		}
 		fmt.Fprintf(&s.text, "%d.\n%s\n", s.n, transcript(d))
 		s.w.obey(d)
 		s.w.turnAll()
+		s.w.now = s.w.now.Add(time.Minute)
 	}
 	return d
 }
@@ -219,9 +222,11 @@ func TestNextReports(t *testing.T) {
 		Wanted: Payload{Bundle: "shop.1", Namespace: "team-a"}, Applied: Payload{Bundle: "shop.1", Namespace: "team-a"},
 		Components: []v1alpha1.ComponentHealth{{Name: "web", Health: v1alpha1.Degraded, Message: "broken"}, {Name: "db", Health: v1alpha1.Healthy}},
 	}}
-	d := Next(w.spec, o)
+	d := Next(w.spec, o, w.now)
 
+	digest := Digest(w.spec.RolloutParameters)
 	want := v1alpha1.RolloutObservation{
+		Phase: v1alpha1.RolloutWaiting, Digest: digest, Epoch: 1, Began: 1,
 		Message:      `updated on 1 of 2 clusters, healthy on 0; 1 to be removed; 3 failed; prod.c-1: Release "shop.platform.prod.c-1" exists and belongs to somebody else: delete it`,
 		Clusters:     v1alpha1.RolloutCount{Total: 2, Updated: 1, Failed: 3},
 		Variants:     []v1alpha1.VariantNeed{{Clusters: 2}},
@@ -241,8 +246,14 @@ func TestNextReports(t *testing.T) {
 	}
 
 	o.Clusters = map[v1alpha1.ClusterReference]ClusterState{ref: ClusterReady}
-	empty := Next(Spec{RolloutParameters: v1alpha1.RolloutParameters{Application: "shop"}}, Observed{})
-	if diff := cmp.Diff(Decision{Done: true, Status: v1alpha1.RolloutObservation{Message: "no cluster is placed"}}, empty); diff != "" {
+	spec := Spec{RolloutParameters: v1alpha1.RolloutParameters{Application: "shop"}}
+	empty := Next(spec, Observed{}, w.now)
+	digest = Digest(spec.RolloutParameters)
+	nothing := Decision{Done: true, Epoch: 1, PersistFirst: true, Status: v1alpha1.RolloutObservation{
+		Message: "no cluster is placed", Phase: v1alpha1.RolloutCompleted, Digest: digest, Epoch: 1, Began: 1,
+		Reached: &v1alpha1.RolloutRevision{Digest: digest, At: metav1.NewTime(w.now), Epoch: 1},
+	}}
+	if diff := cmp.Diff(nothing, empty); diff != "" {
 		t.Errorf("\nA placement may be empty where it says so.\nNext(...): -want, +got:\n%s", diff)
 	}
 }

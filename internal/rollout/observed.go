@@ -1,38 +1,24 @@
-// Package rollout decides how an application moves from what clusters have to what
-// they should have. Next looks at everything at once and says what to start now. It
-// keeps no memory: called again, also after a crash, it decides from what it sees.
-//
-// The rules:
-//
-//   - A Release is in motion while it does not have what it wants, is not healthy yet
-//     with what it has, or is being removed. At most maxConcurrent are: nothing is
-//     started beyond it.
-//   - A Release that failed is not in motion. Failed means that it is Degraded, or that
-//     its controller reports an error, such as a cluster that does not answer. It is
-//     parked: it holds no slot and nobody up, and goes on being tried.
-//     One that recovers by itself may push the number in motion over the limit for a
-//     while. Nothing is started meanwhile.
-//   - A placed cluster is unavailable while its Release is in motion or unhealthy. No
-//     healthy one, and no new one, is started where that would exceed maxUnavailable.
-//     One that is unhealthy already may always be started: it is how it is mended.
-//     A maxUnavailable of 0 moves one cluster at a time, and only while all others are fine.
-//   - A cluster that is not ready, or whose variant has no Bundle, waits.
-//   - A pause, or a placement that cannot be resolved, stops everything that has not
-//     begun. Neither stops the drain of a cluster that is being deleted or is gone.
-//   - Releases are removed only because the placement, resolved in full, leaves them
-//     out, or because their Cluster is known to be going or gone.
-//
-// Deliberately absent: waves, soak times and failure budgets, which the next issue
-// brings, and clocks.
 package rollout
 
 import (
+	"time"
+
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/placement"
 )
 
-// Observed is all that Next decides from.
+// A Spec is what is asked for.
+type Spec struct {
+	v1alpha1.RolloutParameters
+
+	// Leaving is true where the Rollout itself is being deleted: all Releases go.
+	Leaving bool
+}
+
+// Observed is all that Next decides from, besides the time.
 type Observed struct {
+	// Status is what the last decision reported and was persisted.
+	Status v1alpha1.RolloutObservation
 	// Targets that are placed. Without meaning where Blocked is not empty.
 	Targets []placement.Target
 	// Blocked says why the placement cannot be resolved.
@@ -45,6 +31,12 @@ type Observed struct {
 	Taken map[string]bool
 	// Bundles that exist, by name.
 	Bundles map[string]bool
+	// Answers to what the last decision asked, by Question.Key. What has no answer
+	// counts as no.
+	Answers map[string]Answer
+	// Checks are what the preflight found. Without any there is no preflight, and all
+	// clusters are clean.
+	Checks *Checks
 }
 
 // A ClusterState says what is known of a Cluster resource.
@@ -72,6 +64,12 @@ type Release struct {
 	Cluster v1alpha1.ClusterReference
 	// Wanted on the cluster, and what was applied in full last.
 	Wanted, Applied Payload
+	// Epoch of the Rollout that wrote what is wanted, and the Wave that the cluster was
+	// in then.
+	Epoch int64
+	Wave  string
+	// Since when it is as it is: in motion, or not. Zero where that is not known.
+	Since time.Time
 	// Health that was observed last, and its message.
 	Health  v1alpha1.Health
 	Message string
@@ -79,6 +77,8 @@ type Release struct {
 	// to leave it alone, for the Release as it is now. Failure says which.
 	Failed  bool
 	Failure string
+	// Unreachable is true where the error is that the cluster cannot be reached.
+	Unreachable bool
 	// Deleting is true where it is being removed.
 	Deleting bool
 	// Components and their health.
@@ -93,7 +93,7 @@ type Payload struct {
 	Namespace string
 }
 
-// failed is true where the Release is parked.
+// failed is true where the Release is not tried any more in earnest.
 func (r Release) failed() bool { return r.Failed || (!r.Deleting && r.Health == v1alpha1.Degraded) }
 
 // updated is true where the Release has what it wants.
@@ -118,10 +118,58 @@ func (r Release) problem() string {
 	return ""
 }
 
-// A Spec is what is asked for.
-type Spec struct {
-	v1alpha1.RolloutParameters
+// An Answer to a Question.
+type Answer struct {
+	// Yes is true where a gate is open, an application is reached, or a notice was
+	// delivered.
+	Yes bool
+	// Message says why, or why not.
+	Message string
+}
 
-	// Leaving is true where the Rollout itself is being deleted: all Releases go.
-	Leaving bool
+// Checks are what the preflight found.
+type Checks struct {
+	// Clusters that were checked for what they are to get now. What is not in here has
+	// not been.
+	Clusters map[v1alpha1.ClusterReference]CheckState
+	// Status to report.
+	Status *v1alpha1.PreflightStatus
+}
+
+// A CheckState says what the preflight found on a cluster.
+type CheckState string
+
+// States of the preflight of a cluster.
+const (
+	// Unchecked: it has not been checked yet.
+	Unchecked CheckState = ""
+	// Clean: nothing was found for which the application would not start.
+	Clean CheckState = "Clean"
+	// Blocking: something was.
+	Blocking CheckState = "Blocking"
+)
+
+// A Question that the caller is to ask, and whose answer it hands in with the next
+// observation.
+type Question struct {
+	// Key to hand the answer in under: gate/<wave>/<gate> or step/<step>.
+	Key string
+	// Gate to ask. It is a prometheus or a webhook gate.
+	Gate *v1alpha1.Gate
+	// Application whose Rollout must be completed, in the same namespace.
+	Application string
+	// Notice to deliver.
+	Notice *Notice
+	// Wave that is asked for, where there is one, and the digest of the revision.
+	Wave, Digest string
+}
+
+// A Notice to deliver. A crash may have it delivered twice, with the same ID.
+type Notice struct {
+	// ID of the notice.
+	ID string
+	// Webhook to post to.
+	Webhook v1alpha1.WebhookGate
+	// Message to post.
+	Message string
 }

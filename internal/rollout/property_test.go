@@ -35,7 +35,7 @@ func TestProperties(t *testing.T) {
 					return
 				}
 			}
-			t.Fatalf("once all is calm a Rollout must get there: %s", Next(w.spec, w.observe(nil)).Status.Message)
+			t.Fatalf("once all is calm a Rollout must get there: %s", Next(w.spec, w.observe(nil), w.now).Status.Message)
 		})
 	}
 }
@@ -66,8 +66,8 @@ func TestParkedHoldNobodyUp(t *testing.T) {
 func advance(t *testing.T, w *world, rnd *rand.Rand) Decision {
 	t.Helper()
 	o := w.observe(nil)
-	d := Next(w.spec, o)
-	if diff := cmp.Diff(d, Next(w.spec, w.observe(rnd)), cmp.AllowUnexported(Decision{})); diff != "" {
+	d := Next(w.spec, o, w.now)
+	if diff := cmp.Diff(d, Next(w.spec, w.observe(rnd), w.now), cmp.AllowUnexported(Decision{})); diff != "" {
 		t.Fatalf("the order of what is observed must not matter: -want, +got:\n%s", diff)
 	}
 	check(t, w, o, d)

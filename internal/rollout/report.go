@@ -3,7 +3,6 @@ package rollout
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
@@ -13,37 +12,99 @@ const maxProblems = 10
 
 // report how things stand, once what is started now has begun.
 func (n *plan) report() Decision {
-	d := n.decision
-	d.Status = v1alpha1.RolloutObservation{
-		Clusters:     n.count(),
-		Variants:     n.variants(),
-		BundlesInUse: n.bundlesInUse(),
-		Components:   n.components(),
-		Problems:     n.problems(),
+	known := n.observed.Blocked == "" && !n.spec.Leaving
+	n.decision.Done = known && n.done()
+	if known && n.complete() {
+		n.remember()
 	}
-	d.Done = n.observed.Blocked == "" && !n.spec.Leaving && len(n.leaving) == 0 && !slices.ContainsFunc(n.steps, func(s *step) bool {
-		return !s.updated() || !s.release.healthy()
-	})
-	d.Status.Message = n.message(d)
+	n.is.Clusters = n.count()
+	n.is.Variants = n.variants()
+	n.is.BundlesInUse = n.bundlesInUse()
+	n.is.Components = componentsOf(n.members)
+	n.is.Problems = n.problems()
+	for i := range n.is.Waves {
+		if j := slices.IndexFunc(n.waves, func(w *wave) bool { return w.name == n.is.Waves[i].Name }); j >= 0 {
+			n.is.Waves[i].Clusters = countOf(n.waves[j].members)
+		}
+	}
+	if c := n.observed.Checks; c != nil && c.Status != nil {
+		n.is.Preflight = c.Status.DeepCopy()
+	}
+	n.is.Phase = n.phase()
+	n.is.Message = n.message()
+
+	d := n.decision
+	d.Epoch, d.Status, d.PersistFirst = n.is.Epoch, n.is, n.persistFirst()
 	return d
+}
+
+// done is true where all is as it should be everywhere.
+func (n *plan) done() bool {
+	return n.forward() && len(n.leaving) == 0 && n.allOver() && !slices.ContainsFunc(n.members, func(m *member) bool {
+		return !m.stays && (!m.healthy() || m.retries)
+	})
+}
+
+// complete is true where all is as it should be wherever that can be told. Something
+// must be: where no cluster can be reached, nothing is.
+func (n *plan) complete() bool {
+	if !n.forward() || !n.allOver() || n.left() > 0 {
+		return false
+	}
+	healthy := 0
+	for _, m := range n.members {
+		switch {
+		case m.stays, m.parked():
+		case m.healthy() && !m.retries:
+			healthy++
+		default:
+			return false
+		}
+	}
+	return healthy > 0 || len(n.members) == 0
+}
+
+// phase in one word.
+func (n *plan) phase() v1alpha1.RolloutPhase {
+	moving := n.decision.Acts() || n.is.Clusters.InMotion > 0
+	switch f := n.is.Failed; {
+	case n.spec.Leaving:
+		return v1alpha1.RolloutProgressing
+	case n.observed.Blocked != "" || n.flaw != "":
+		return v1alpha1.RolloutBlocked
+	case f != nil && f.To == "":
+		return v1alpha1.RolloutHalted
+	case f != nil && n.backed():
+		return v1alpha1.RolloutRolledBack
+	case n.complete():
+		return v1alpha1.RolloutCompleted
+	case n.paused():
+		return v1alpha1.RolloutPaused
+	case f != nil:
+		return v1alpha1.RolloutRollingBack
+	case n.aborted():
+		return v1alpha1.RolloutAborted
+	case n.checking() && len(n.decision.Check) > 0:
+		return v1alpha1.RolloutPreflight
+	case moving:
+		return v1alpha1.RolloutProgressing
+	case n.preflightHolds() != "":
+		return v1alpha1.RolloutBlocked
+	}
+	return v1alpha1.RolloutWaiting
+}
+
+// backed is true where every cluster that goes back, and can, is back.
+func (n *plan) backed() bool {
+	return !slices.ContainsFunc(n.members, func(m *member) bool {
+		return !m.stays && !m.healthy() && !m.parked() && (m.outdated() || m.inMotion())
+	})
 }
 
 // count the placed clusters. Where the placement is not known, those that have a
 // Release count as placed: they still run what they have.
 func (n *plan) count() v1alpha1.RolloutCount {
-	c := v1alpha1.RolloutCount{}
-	for _, s := range n.steps {
-		c.Total++
-		if s.updated() {
-			c.Updated++
-			c.Ready += one(s.release.healthy())
-		}
-		if s.release != nil {
-			c.InMotion += one(s.release.inMotion())
-			c.Failed += one(s.release.failed())
-		}
-		c.Failed += one(s.waits == waitTaken)
-	}
+	c := countOf(n.members)
 	for _, r := range n.leaving {
 		if n.observed.Blocked != "" {
 			c.Total++
@@ -51,13 +112,38 @@ func (n *plan) count() v1alpha1.RolloutCount {
 			c.Ready += one(r.healthy())
 		}
 		c.InMotion += one(r.inMotion())
-		c.Failed += one(r.failed())
+		c.Failed += one(r.failed() && !r.Unreachable)
+		c.Parked += one(r.failed() && r.Unreachable)
 	}
 	// What is started now is in motion from now on, and has not failed yet.
-	for name := range n.begun {
-		r, exists := n.releases[name]
-		c.InMotion += one(!exists || !r.inMotion())
-		c.Failed -= one(exists && r.failed())
+	for _, m := range n.members {
+		if n.begun[m.Name] {
+			c.InMotion += one(!m.inMotion())
+			c.Failed -= one(m.failed())
+			c.Parked -= one(m.parked())
+		}
+	}
+	for _, r := range n.leaving {
+		if n.begun[r.Name] {
+			c.InMotion += one(!r.inMotion())
+			c.Failed -= one(r.failed() && !r.Unreachable)
+			c.Parked -= one(r.failed() && r.Unreachable)
+		}
+	}
+	return c
+}
+
+func countOf(members []*member) v1alpha1.RolloutCount {
+	c := v1alpha1.RolloutCount{}
+	for _, m := range members {
+		c.Total++
+		if m.wanted() {
+			c.Updated++
+			c.Ready += one(m.release.healthy())
+		}
+		c.InMotion += one(m.inMotion())
+		c.Failed += one(m.failed())
+		c.Parked += one(m.parked())
 	}
 	return c
 }
@@ -65,10 +151,10 @@ func (n *plan) count() v1alpha1.RolloutCount {
 // variants that the placed clusters need, the simplest first.
 func (n *plan) variants() []v1alpha1.VariantNeed {
 	var out []v1alpha1.VariantNeed
-	for _, s := range n.steps {
-		i := slices.IndexFunc(out, func(v v1alpha1.VariantNeed) bool { return slices.Equal(v.Overrides, s.Target.Overrides) })
+	for _, m := range n.members {
+		i := slices.IndexFunc(out, func(v v1alpha1.VariantNeed) bool { return slices.Equal(v.Overrides, m.Target.Overrides) })
 		if i < 0 {
-			out = append(out, v1alpha1.VariantNeed{Overrides: s.Target.Overrides})
+			out = append(out, v1alpha1.VariantNeed{Overrides: m.Target.Overrides})
 			i = len(out) - 1
 		}
 		out[i].Clusters++
@@ -82,7 +168,8 @@ func (n *plan) variants() []v1alpha1.VariantNeed {
 	return out
 }
 
-// bundlesInUse by any Release, those that it is about to want included.
+// bundlesInUse by any Release, those that it is about to want included, and by the
+// revisions that a rollback may go back to.
 func (n *plan) bundlesInUse() []string {
 	var out []string
 	for _, r := range n.observed.Releases {
@@ -91,22 +178,40 @@ func (n *plan) bundlesInUse() []string {
 	for _, p := range slices.Concat(n.decision.Create, n.decision.Update) {
 		out = append(out, p.Payload.Bundle)
 	}
+	for _, r := range Rollbacks(n.is) {
+		for _, v := range r.Variants {
+			out = append(out, v.Bundle)
+		}
+	}
 	out = slices.DeleteFunc(out, func(b string) bool { return b == "" })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// components and on how many of the placed clusters they are healthy. A cluster that
-// has not reported yet counts for every component.
-func (n *plan) components() []v1alpha1.ComponentCount {
+// Rollbacks are the revisions that a rollback may go back to: the one that was reached
+// last, and the one before it.
+func Rollbacks(s v1alpha1.RolloutObservation) []v1alpha1.RolloutRevision {
+	var out []v1alpha1.RolloutRevision
+	if s.Reached != nil {
+		out = append(out, *s.Reached)
+	}
+	if len(s.History) > 0 {
+		out = append(out, s.History[0])
+	}
+	return out
+}
+
+// componentsOf members, and on how many of them they are healthy. A cluster that has
+// not reported yet counts for every component.
+func componentsOf(members []*member) []v1alpha1.ComponentCount {
 	var out []v1alpha1.ComponentCount
 	silent := int32(0)
-	for _, s := range n.steps {
-		if s.release == nil || len(s.release.Components) == 0 {
+	for _, m := range members {
+		if m.release == nil || len(m.release.Components) == 0 {
 			silent++
 			continue
 		}
-		for _, c := range s.release.Components {
+		for _, c := range m.release.Components {
 			i := slices.IndexFunc(out, func(cc v1alpha1.ComponentCount) bool { return cc.Name == c.Name })
 			if i < 0 {
 				out = append(out, v1alpha1.ComponentCount{Name: c.Name})
@@ -118,7 +223,7 @@ func (n *plan) components() []v1alpha1.ComponentCount {
 				continue
 			}
 			if out[i].Message == "" && c.Message != "" {
-				out[i].Message = s.Target.Label() + ": " + c.Message
+				out[i].Message = m.label() + ": " + c.Message
 			}
 		}
 	}
@@ -132,11 +237,11 @@ func (n *plan) components() []v1alpha1.ComponentCount {
 // started now is about to be mended.
 func (n *plan) problems() []v1alpha1.ReleaseProblem {
 	var failed, others []v1alpha1.ReleaseProblem
-	for _, s := range n.steps {
-		p := v1alpha1.ReleaseProblem{Cluster: s.Target.Label(), Message: s.problem()}
+	for _, m := range n.members {
+		p := v1alpha1.ReleaseProblem{Cluster: m.label(), Message: m.problem()}
 		switch {
-		case p.Message == "", n.begun[s.Name]:
-		case s.waits == waitTaken, s.release != nil && s.release.failed():
+		case p.Message == "", n.begun[m.Name]:
+		case m.failed():
 			failed = append(failed, p)
 		default:
 			others = append(others, p)
@@ -152,110 +257,14 @@ func (n *plan) problems() []v1alpha1.ReleaseProblem {
 }
 
 // problem of a placed cluster, if it has one.
-func (s *step) problem() string {
+func (m *member) problem() string {
 	switch {
-	case s.waits == waitTaken:
-		return fmt.Sprintf("Release %q exists and belongs to somebody else: delete it", s.Name)
-	case s.waits == waitCluster && s.outdated():
+	case m.waits == waitTaken:
+		return fmt.Sprintf("Release %q exists and belongs to somebody else: delete it", m.Name)
+	case m.waits == waitCluster && m.outdated():
 		return "waits for the cluster to become ready"
-	case s.release != nil:
-		return s.release.problem()
+	case m.release != nil:
+		return m.release.problem()
 	}
 	return ""
-}
-
-// message in one line.
-func (n *plan) message(d Decision) string {
-	c := d.Status.Clusters
-	switch {
-	case n.spec.Leaving:
-		return joined(fmt.Sprintf("being removed from %s", clusters(len(n.leaving))), firstProblem(d))
-	case n.observed.Blocked != "":
-		return n.observed.Blocked
-	case d.Done && c.Total == 0:
-		return "no cluster is placed"
-	case d.Done:
-		return fmt.Sprintf("healthy on %s", clusters(int(c.Total)))
-	}
-
-	parts := []string{fmt.Sprintf("updated on %d of %s, healthy on %d", c.Updated, clusters(int(c.Total)), c.Ready)}
-	add := func(count int, format string, args ...any) {
-		if count > 0 {
-			parts = append(parts, fmt.Sprintf(format, args...))
-		}
-	}
-	if n.spec.Strategy.Paused {
-		parts = append(parts, "paused")
-	}
-	bundle := n.waiting(waitBundle)
-	cluster := n.waiting(waitCluster)
-	held := n.held()
-	add(int(c.InMotion), "%d in motion", c.InMotion)
-	add(bundle, "%s wait for a Bundle", clusters(bundle))
-	add(cluster, "%s not ready", clusters(cluster))
-	add(len(n.leaving), "%d to be removed", len(n.leaving))
-	add(held, "%d of them kept because their Cluster is not in the inventory", held)
-	if n.stopped() {
-		parts = append(parts, fmt.Sprintf("stopped by maxUnavailable %d", *n.budget.maxUnavailable))
-	}
-	add(int(c.Failed), "%d failed", c.Failed)
-	return joined(strings.Join(parts, "; "), firstProblem(d))
-}
-
-// waiting counts the clusters that wait for something before they can be started.
-func (n *plan) waiting(w wait) int {
-	count := 0
-	for _, s := range n.steps {
-		count += int(one(s.waits == w && s.outdated()))
-	}
-	return count
-}
-
-// held counts the Releases that are not placed and that nothing is done about,
-// because what became of their Cluster is not known.
-func (n *plan) held() int {
-	count := 0
-	for _, r := range n.leaving {
-		count += int(one(!r.Deleting && n.observed.Clusters[r.Cluster] == ClusterUnknown))
-	}
-	return count
-}
-
-// stopped is true where it is only for maxUnavailable that a cluster is not started.
-func (n *plan) stopped() bool {
-	if n.spec.Strategy.Paused || n.budget.spare != 0 || n.budget.slots == 0 {
-		return false
-	}
-	return slices.ContainsFunc(n.steps, func(s *step) bool {
-		return s.outdated() && s.waits == waitNone && !n.begun[s.Name]
-	})
-}
-
-func firstProblem(d Decision) string {
-	if len(d.Status.Problems) == 0 {
-		return ""
-	}
-	p := d.Status.Problems[0]
-	return p.Cluster + ": " + p.Message
-}
-
-func joined(said, problem string) string {
-	if problem == "" {
-		return said
-	}
-	return said + "; " + problem
-}
-
-func clusters(n int) string {
-	if n == 1 {
-		return "1 cluster"
-	}
-	return fmt.Sprintf("%d clusters", n)
-}
-
-func one(b bool) int32 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -2,10 +2,12 @@ package rollout
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math/rand"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -14,9 +16,13 @@ import (
 )
 
 // A world plays everybody whom a Rollout depends on: clusters, Releases'
-// controllers, the function that renders Bundles, and people who change their minds.
+// controllers, the function that renders Bundles, whoever answers gates, and people who
+// change their minds.
 type world struct {
-	spec     Spec
+	spec Spec
+	now  time.Time
+	// status that was persisted last.
+	status   v1alpha1.RolloutObservation
 	targets  map[string]placement.Target
 	clusters map[v1alpha1.ClusterReference]ClusterState
 	releases map[string]*Release
@@ -25,6 +31,11 @@ type world struct {
 	// broken clusters fail whatever is put on them, bad Bundles fail everywhere.
 	broken map[v1alpha1.ClusterReference]bool
 	bad    map[string]bool
+	// answers to questions, and checks of the preflight.
+	answers map[string]Answer
+	checks  *Checks
+	// written is the highest epoch that anything was written with.
+	written int64
 }
 
 func newWorld(strategy v1alpha1.RolloutStrategy) *world {
@@ -34,12 +45,14 @@ func newWorld(strategy v1alpha1.RolloutStrategy) *world {
 			Strategy:    strategy,
 			Variants:    []v1alpha1.Variant{{Bundle: "shop.1"}},
 		}},
+		now:      time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		targets:  map[string]placement.Target{},
 		clusters: map[v1alpha1.ClusterReference]ClusterState{},
 		releases: map[string]*Release{},
 		bundles:  map[string]bool{"shop.1": true},
 		broken:   map[v1alpha1.ClusterReference]bool{},
 		bad:      map[string]bool{},
+		answers:  map[string]Answer{},
 	}
 }
 
@@ -49,9 +62,18 @@ func reference(name string) v1alpha1.ClusterReference {
 
 func (w *world) join(names ...string) {
 	for _, n := range names {
-		w.targets[n] = placement.Target{Cluster: reference(n), Fleet: "prod", Name: n, Namespace: "team-a"}
+		w.targets[n] = placement.Target{
+			Cluster: reference(n), Fleet: "prod", Name: n, Namespace: "team-a", Topologies: []string{region(n)},
+			Labels: map[string]v1alpha1.LabelValue{"region": v1alpha1.LabelValue(region(n))},
+		}
 		w.clusters[reference(n)] = ClusterReady
 	}
+}
+
+// region of a cluster, by what its name begins with.
+func region(name string) string {
+	r, _, _ := strings.Cut(name, "-")
+	return r
 }
 
 func (w *world) want(bundle string, exists bool) {
@@ -61,7 +83,7 @@ func (w *world) want(bundle string, exists bool) {
 
 // observe the world, in any order.
 func (w *world) observe(rnd *rand.Rand) Observed {
-	o := Observed{Clusters: w.clusters, Bundles: w.bundles, Blocked: w.blocked, Taken: map[string]bool{}}
+	o := Observed{Status: w.status, Clusters: w.clusters, Bundles: w.bundles, Blocked: w.blocked, Taken: map[string]bool{}, Answers: w.answers, Checks: w.checks}
 	for _, t := range w.targets {
 		if s := w.clusters[t.Cluster]; w.blocked == "" && (s == ClusterReady || s == ClusterNotReady) {
 			o.Targets = append(o.Targets, t)
@@ -79,29 +101,70 @@ func (w *world) observe(rnd *rand.Rand) Observed {
 	return o
 }
 
-// obey a decision.
+// next decision, and what it was made from.
+func (w *world) next() (Observed, Decision) {
+	o := w.observe(nil)
+	return o, Next(w.spec, o, w.now)
+}
+
+// obey a decision: persist first, then act.
 func (w *world) obey(d Decision) {
-	for _, p := range d.Create {
-		w.releases[p.Name] = &Release{Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown}
+	w.persist(d)
+	w.act(d, 0)
+}
+
+// persist the status of a decision, the way the API server does.
+func (w *world) persist(d Decision) {
+	raw, err := json.Marshal(d.Status)
+	if err != nil {
+		panic(err)
+	}
+	w.status = v1alpha1.RolloutObservation{}
+	if err := json.Unmarshal(raw, &w.status); err != nil {
+		panic(err)
+	}
+}
+
+// act on a decision, leaving out the last so many writes. Whoever decided from an older
+// epoch than the one that is persisted is refused.
+func (w *world) act(d Decision, omit int) bool {
+	if d.Epoch < w.status.Epoch {
+		return false
+	}
+	left := len(d.Create) + len(d.Update) + len(d.Delete) - omit
+	may := func() bool { left--; return left >= 0 }
+	for _, name := range d.Delete {
+		if r := w.releases[name]; r != nil && may() {
+			r.Deleting, r.Failed, r.Failure, r.Unreachable = true, false, "", false
+		}
 	}
 	for _, p := range d.Update {
-		r := w.releases[p.Name]
-		r.Wanted, r.Failed, r.Failure, r.Health = p.Payload, false, "", v1alpha1.Unknown
+		if r := w.releases[p.Name]; r != nil && r.Epoch <= d.Epoch && may() {
+			r.Wanted, r.Epoch, r.Wave, r.Since = p.Payload, d.Epoch, p.Wave, w.now
+			r.Failed, r.Failure, r.Unreachable, r.Health = false, "", false, v1alpha1.Unknown
+			w.written = max(w.written, d.Epoch)
+		}
 	}
-	for _, name := range d.Delete {
-		r := w.releases[name]
-		r.Deleting, r.Failed, r.Failure = true, false, ""
+	for _, p := range d.Create {
+		if w.releases[p.Name] == nil && may() {
+			w.releases[p.Name] = &Release{
+				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Since: w.now,
+			}
+			w.written = max(w.written, d.Epoch)
+		}
 	}
+	return true
 }
 
 // turn one Release: its controller gets to it.
 func (w *world) turn(r *Release) {
 	state := w.clusters[r.Cluster]
+	r.Unreachable = false
 	switch {
 	case r.Deleting && (state == ClusterReady || state == ClusterDeleting || state == ClusterGone || state == ClusterUnknown):
 		delete(w.releases, r.Name)
 	case state != ClusterReady:
-		r.Failed, r.Failure = true, "cluster is unreachable"
+		r.Failed, r.Failure, r.Unreachable = true, "cluster is unreachable", true
 	case w.broken[r.Cluster] || w.bad[r.Wanted.Bundle]:
 		r.Applied, r.Failed, r.Health, r.Message = r.Wanted, false, v1alpha1.Degraded, "Deployment web: 0 of 1 replicas available"
 		r.Components = []v1alpha1.ComponentHealth{{Name: "web", Health: v1alpha1.Degraded, Message: r.Message}}
