@@ -1,7 +1,7 @@
 package rollout
 
 import (
-	"time"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/placement"
@@ -69,7 +69,7 @@ type Release struct {
 	Epoch int64
 	Wave  string
 	// Since when it is as it is: in motion, or not. Zero where that is not known.
-	Since time.Time
+	Since metav1.Time
 	// Health that was observed last, and its message.
 	Health  v1alpha1.Health
 	Message string

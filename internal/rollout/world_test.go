@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -140,7 +141,7 @@ func (w *world) act(d Decision, omit int) bool {
 	}
 	for _, p := range d.Update {
 		if r := w.releases[p.Name]; r != nil && r.Epoch <= d.Epoch && may() {
-			r.Wanted, r.Epoch, r.Wave, r.Since = p.Payload, d.Epoch, p.Wave, w.now
+			r.Wanted, r.Epoch, r.Wave, r.Since = p.Payload, d.Epoch, p.Wave, metav1.NewTime(w.now)
 			r.Failed, r.Failure, r.Unreachable, r.Health = false, "", false, v1alpha1.Unknown
 			w.written = max(w.written, d.Epoch)
 		}
@@ -148,7 +149,7 @@ func (w *world) act(d Decision, omit int) bool {
 	for _, p := range d.Create {
 		if w.releases[p.Name] == nil && may() {
 			w.releases[p.Name] = &Release{
-				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Since: w.now,
+				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Since: metav1.NewTime(w.now),
 			}
 			w.written = max(w.written, d.Epoch)
 		}

@@ -38,6 +38,10 @@ type Deps struct {
 	Backends providerconfig.Backends
 	// Targets connects to clusters that are there.
 	Targets *target.Clients
+	// Preflight that clusters go through before Rollouts move them, and Gates that
+	// Rollouts ask. Both may be nil.
+	Preflight rollout.Preflight
+	Gates     rollout.Gates
 	// Jitter of polls.
 	Jitter steady.Jitter
 	// Workers is how many resources of each kind are reconciled at once.
@@ -77,7 +81,7 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 			return release.Setup(mgr, with(o, d.Workers.Releases), d.Targets, d.Jitter)
 		}},
 		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
-			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), d.Jitter)
+			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates})
 		}},
 	} {
 		o.Gate.Register(func() {

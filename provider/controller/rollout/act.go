@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
@@ -31,14 +32,14 @@ func (r *Reconciler) act(ctx context.Context, ro *v1alpha1.Rollout, policy manag
 	}
 	if policy.ShouldUpdate() {
 		for _, p := range d.Update {
-			if err := r.update(ctx, ro, p); err != nil {
+			if err := r.update(ctx, ro, p, d.Epoch); err != nil {
 				return err
 			}
 		}
 	}
 	if policy.ShouldCreate() {
 		for _, p := range d.Create {
-			if err := r.create(ctx, ro, p); err != nil {
+			if err := r.create(ctx, ro, p, d.Epoch); err != nil {
 				return err
 			}
 		}
@@ -46,8 +47,8 @@ func (r *Reconciler) act(ctx context.Context, ro *v1alpha1.Rollout, policy manag
 	return nil
 }
 
-func (r *Reconciler) create(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed) error {
-	rel := newRelease(ro, p)
+func (r *Reconciler) create(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed, epoch int64) error {
+	rel := newRelease(ro, p, epoch)
 	if err := r.client.Create(ctx, rel); err != nil {
 		// Where it exists the cache is behind, or it is somebody else's: the next
 		// look will tell.
@@ -56,16 +57,21 @@ func (r *Reconciler) create(ctx context.Context, ro *v1alpha1.Rollout, p rollout
 		}
 		return fmt.Errorf("cannot create Release %q: %w", p.Name, err)
 	}
-	r.began("create", ro, start{release: rollout.Release{Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown}})
+	r.began("create", ro, start{release: seen(rel)})
 	return nil
 }
 
-func (r *Reconciler) update(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed) error {
+func (r *Reconciler) update(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed, epoch int64) error {
 	rel, err := r.own(ctx, ro, p.Name)
 	if err != nil || rel == nil {
 		return err
 	}
+	if rel.Spec.ForProvider.Epoch > epoch {
+		return nil // Somebody decided from a later state. The next look will tell.
+	}
 	rel.Spec.ForProvider.Bundle, rel.Spec.ForProvider.Namespace = p.Payload.Bundle, p.Payload.Namespace
+	rel.Spec.ForProvider.Epoch = epoch
+	inWave(rel, p.Wave)
 	if err := r.client.Update(ctx, rel); err != nil {
 		if kerrors.IsConflict(err) {
 			return err
@@ -86,7 +92,7 @@ func (r *Reconciler) remove(ctx context.Context, ro *v1alpha1.Rollout, name stri
 		return fmt.Errorf("cannot delete Release %q: %w", name, err)
 	}
 	gone := seen(rel)
-	gone.Deleting, gone.Failed, gone.Failure = true, false, ""
+	gone.Deleting, gone.Failed, gone.Failure, gone.Unreachable = true, false, "", false
 	r.began("delete", ro, start{release: gone})
 	return nil
 }
@@ -118,7 +124,7 @@ func (r *Reconciler) began(action string, ro *v1alpha1.Rollout, s start) {
 
 // newRelease for a placed cluster. Its finalizer is there from the beginning, which
 // saves its own controller a write.
-func newRelease(ro *v1alpha1.Rollout, p rollout.Placed) *v1alpha1.Release {
+func newRelease(ro *v1alpha1.Rollout, p rollout.Placed, epoch int64) *v1alpha1.Release {
 	rel := &v1alpha1.Release{}
 	rel.SetNamespace(ro.GetNamespace())
 	rel.SetName(p.Name)
@@ -136,8 +142,19 @@ func newRelease(ro *v1alpha1.Rollout, p rollout.Placed) *v1alpha1.Release {
 		Application: ro.Spec.ForProvider.Application,
 		Bundle:      p.Payload.Bundle,
 		Namespace:   p.Payload.Namespace,
+		Epoch:       epoch,
 	}
+	inWave(rel, p.Wave)
 	return rel
+}
+
+// inWave notes the wave that a Release is moved in.
+func inWave(rel *v1alpha1.Release, wave string) {
+	if wave == "" {
+		meta.RemoveAnnotations(rel, v1alpha1.AnnotationWave)
+		return
+	}
+	meta.AddAnnotations(rel, map[string]string{v1alpha1.AnnotationWave: wave})
 }
 
 // believeFor is how long what was started is taken to be so although the cache does
@@ -187,7 +204,7 @@ func (s *started) overlay(uid types.UID, cached []rollout.Release) []rollout.Rel
 	}
 	for name, st := range s.rollouts[uid] {
 		i, there := index[name]
-		shown := there && cached[i].Wanted == st.release.Wanted && (cached[i].Deleting || !st.release.Deleting)
+		shown := there && cached[i].Wanted == st.release.Wanted && cached[i].Epoch >= st.release.Epoch && (cached[i].Deleting || !st.release.Deleting)
 		if shown || (!there && st.release.Deleting) || s.clock.Since(st.at) > believeFor {
 			delete(s.rollouts[uid], name)
 			continue

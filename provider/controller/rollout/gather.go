@@ -25,7 +25,7 @@ const maxLookups = 50
 
 // gather all that a decision is made from.
 func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.Observed, error) {
-	o := rollout.Observed{Clusters: map[v1alpha1.ClusterReference]rollout.ClusterState{}}
+	o := rollout.Observed{Status: ro.Status.AtProvider, Clusters: map[v1alpha1.ClusterReference]rollout.ClusterState{}}
 
 	own, taken, err := r.releases(ctx, ro)
 	if err != nil {
@@ -103,10 +103,17 @@ func (r *Reconciler) lookUp(ctx context.Context, ro *v1alpha1.Rollout, o *rollou
 	return nil
 }
 
-// bundles that a Rollout names and that exist.
+// bundles that exist, of those that a Rollout names, or may go back to.
 func (r *Reconciler) bundles(ctx context.Context, ro *v1alpha1.Rollout) (map[string]bool, error) {
 	out := map[string]bool{}
-	for _, v := range ro.Spec.ForProvider.Variants {
+	variants := slices.Clone(ro.Spec.ForProvider.Variants)
+	for _, before := range rollout.Rollbacks(ro.Status.AtProvider) {
+		variants = append(variants, before.Variants...)
+	}
+	for _, v := range variants {
+		if _, known := out[v.Bundle]; known {
+			continue
+		}
 		b := &v1alpha1.Bundle{}
 		err := r.client.Get(ctx, types.NamespacedName{Namespace: ro.GetNamespace(), Name: v.Bundle}, b)
 		if kerrors.IsNotFound(err) {
@@ -141,19 +148,27 @@ func seen(rel *v1alpha1.Release) rollout.Release {
 		Cluster:    rel.Spec.ForProvider.ClusterRef,
 		Wanted:     rollout.Payload{Bundle: rel.Spec.ForProvider.Bundle, Namespace: rel.Spec.ForProvider.Namespace},
 		Applied:    rollout.Payload{Bundle: at.Bundle, Namespace: at.Namespace},
+		Epoch:      rel.Spec.ForProvider.Epoch,
+		Wave:       rel.GetAnnotations()[v1alpha1.AnnotationWave],
 		Health:     v1alpha1.Unknown,
 		Message:    at.Message,
 		Deleting:   rel.GetDeletionTimestamp() != nil,
 		Components: at.Components,
 	}
-	if rel.GetCondition(xpv2.TypeReady).ObservedGeneration == rel.GetGeneration() {
-		out.Health = at.Health
+	ready, synced := rel.GetCondition(xpv2.TypeReady), rel.GetCondition(xpv2.TypeSynced)
+	if ready.ObservedGeneration == rel.GetGeneration() {
+		out.Health, out.Since = at.Health, ready.LastTransitionTime
 	}
-	synced := rel.GetCondition(xpv2.TypeSynced)
+	if out.Since.IsZero() && rel.GetGeneration() <= 1 {
+		out.Since = rel.GetCreationTimestamp()
+	}
 	if synced.Status == corev1.ConditionFalse && synced.ObservedGeneration == rel.GetGeneration() {
 		out.Failed, out.Failure = true, at.Message
 		if synced.Reason == xpv2.ReasonReconcilePaused {
 			out.Failure = "its Release is paused"
+		} else {
+			// Only of what it cannot reach does its controller not know how it is.
+			out.Unreachable = out.Health == v1alpha1.Unknown && ready.Status == corev1.ConditionUnknown && ready.ObservedGeneration == rel.GetGeneration()
 		}
 		if out.Failure == "" {
 			out.Failure = synced.Message

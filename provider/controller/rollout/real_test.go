@@ -102,7 +102,7 @@ func newWorld(t *testing.T) *world {
 	o.Features.Enable(feature.EnableBetaManagementPolicies)
 	w.must(errors.Join(
 		release.Setup(mgr, o, target.NewClients(mgr.GetAPIReader()), steady.Jitter{}),
-		rollout.Setup(mgr, o, steady.Jitter{}),
+		rollout.Setup(mgr, o, rollout.Deps{}),
 	))
 	running, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -225,7 +225,8 @@ func (w *world) ready(total int32, of string) func(context.Context) (bool, error
 	return func(context.Context) (bool, error) {
 		ro := w.rollout()
 		c := ro.Status.AtProvider.Clusters
-		return ro.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue && c.Total == total && c.Ready == total && ro.Status.AtProvider.BundlesInUse[0] == of, nil
+		return ro.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue && c.Total == total && c.Ready == total &&
+			ro.Status.AtProvider.Phase == v1alpha1.RolloutCompleted && ro.Status.AtProvider.Reached.Variants[0].Bundle == of, nil
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -22,6 +23,9 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/rollout"
 )
 
+// errBehind is that the cache is behind, or that somebody else decides now.
+var errBehind = errors.New("what was decided from is not what is there any more")
+
 // timeout of one reconcile.
 const timeout = time.Minute
 
@@ -35,6 +39,10 @@ type Reconciler struct {
 	moves     *prometheus.CounterVec
 	started   *started
 	written   *written
+	answers   *answers
+	// preflight and gates may be nil: then nothing is checked, and gates stay closed.
+	preflight Preflight
+	gates     Gates
 	// resync is how often a Rollout is looked at without a reason, and poll spreads
 	// those that have nothing to do over time.
 	resync time.Duration
@@ -55,6 +63,7 @@ func NewReconciler(c client.Client, live client.Reader, cl clock.PassiveClock, m
 		moves:     moves,
 		started:   newStarted(cl),
 		written:   newWritten(cl),
+		answers:   newAnswers(cl),
 		resync:    time.Minute,
 		poll:      func(_ resource.Managed, interval time.Duration) time.Duration { return interval },
 		policies:  true,
@@ -96,7 +105,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (resu
 		r.forget(ro)
 		return reconcile.Result{}, r.finalizer.RemoveFinalizer(ctx, ro)
 	}
-	decision := rollout.Next(rollout.Spec{RolloutParameters: ro.Spec.ForProvider, Leaving: meta.WasDeleted(ro)}, observed)
+	spec := rollout.Spec{RolloutParameters: ro.Spec.ForProvider, Leaving: meta.WasDeleted(ro)}
+	decision, err := r.decide(ctx, ro, spec, &observed)
+	if err != nil {
+		return reconcile.Result{}, r.failed(ctx, ro, err)
+	}
+	if err := r.fence(ctx, ro, observed, decision); err != nil {
+		return reconcile.Result{}, err
+	}
 	if err := r.act(ctx, ro, policy, decision); err != nil {
 		if kerrors.IsConflict(err) {
 			return reconcile.Result{}, err
@@ -104,6 +120,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (resu
 		return reconcile.Result{}, r.failed(ctx, ro, err)
 	}
 	return r.report(ctx, ro, observed, decision)
+}
+
+// fence makes sure, before anything is written, that the decision is made from what is
+// persisted, and that what it rests on is.
+func (r *Reconciler) fence(ctx context.Context, ro *v1alpha1.Rollout, o rollout.Observed, d rollout.Decision) error {
+	switch {
+	case d.PersistFirst:
+		// Refused where the status is another by now.
+		return r.write(ctx, ro, d.Status, synced(ro, o), ready(ro, d.Done, d.Status.Message))
+	case !d.Acts():
+		return nil
+	}
+	live := &v1alpha1.Rollout{}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(ro), live); err != nil {
+		return errors.Wrap(err, "cannot get Rollout")
+	}
+	if live.GetUID() != ro.GetUID() || live.GetGeneration() != ro.GetGeneration() || live.Status.AtProvider.Epoch != d.Epoch {
+		return kerrors.NewConflict(schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "rollouts"}, ro.GetName(), errBehind)
+	}
+	return nil
 }
 
 // failed says why a Rollout cannot go on, and has it tried again.
@@ -136,4 +172,5 @@ func (r *Reconciler) orphan(ctx context.Context, ro *v1alpha1.Rollout) error {
 func (r *Reconciler) forget(ro *v1alpha1.Rollout) {
 	r.started.forget(ro.GetUID())
 	r.written.forget(ro.GetUID())
+	r.answers.forget(ro.GetUID())
 }

@@ -46,8 +46,18 @@ const controllerName = "rollout." + "m.mainstay.dev"
 // indexCluster finds the Releases on a Cluster.
 const indexCluster = "rollout.cluster"
 
+// Deps are what the controller works with.
+type Deps struct {
+	// Jitter of polls.
+	Jitter steady.Jitter
+	// Preflight that clusters go through. Nil for none.
+	Preflight Preflight
+	// Gates that Rollouts ask. Where it is nil those that have to be asked stay closed.
+	Gates Gates
+}
+
 // Setup adds the controller of Rollouts to a manager.
-func Setup(mgr ctrl.Manager, o controller.Options, jitter steady.Jitter) error {
+func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Release{}, indexCluster, clusterKeys); err != nil {
 		return fmt.Errorf("cannot index Releases by cluster: %w", err)
 	}
@@ -57,7 +67,8 @@ func Setup(mgr ctrl.Manager, o controller.Options, jitter steady.Jitter) error {
 	}
 	r := NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}, moves)
 	r.log = o.Logger.WithValues("controller", controllerName)
-	r.resync, r.poll = o.PollInterval, steady.Poll(jitter, rand.Float64)
+	r.resync, r.poll = o.PollInterval, steady.Poll(d.Jitter, rand.Float64)
+	r.preflight, r.gates = d.Preflight, d.Gates
 	r.policies = o.Features.Enabled(feature.EnableBetaManagementPolicies)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).

@@ -222,7 +222,7 @@ func TestRollsOut(t *testing.T) {
 	}})
 	want.Spec.ManagementPolicies = xpv2.ManagementPolicies{xpv2.ManagementActionAll}
 	want.Spec.ForProvider = v1alpha1.ReleaseParameters{
-		ClusterRef: v1alpha1.ClusterReference{Namespace: "platform", Name: "prod.c-1"}, Application: "shop", Bundle: "shop.1", Namespace: tenant,
+		ClusterRef: v1alpha1.ClusterReference{Namespace: "platform", Name: "prod.c-1"}, Application: "shop", Bundle: "shop.1", Namespace: tenant, Epoch: 1,
 	}
 	if diff := cmp.Diff(want, rel); diff != "" {
 		t.Errorf("a Release is complete from the beginning: -want, +got:\n%s", diff)

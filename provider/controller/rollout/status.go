@@ -25,22 +25,30 @@ import (
 // report how things stand, at once where somebody waits for it, and otherwise not more
 // often than statusInterval.
 func (r *Reconciler) report(ctx context.Context, ro *v1alpha1.Rollout, o rollout.Observed, d rollout.Decision) (reconcile.Result, error) {
-	synced := xpv2.ReconcileSuccess()
-	if o.Blocked != "" && !meta.WasDeleted(ro) {
-		synced = xpv2.ReconcileError(fmt.Errorf("cannot place application: %s", o.Blocked)) //nolint:err113 // Only ever printed.
+	again := r.resync
+	if d.Done {
+		again = r.poll(ro, r.resync)
+	}
+	if !d.Wake.IsZero() {
+		again = min(again, max(time.Second, d.Wake.Sub(r.clock.Now())))
 	}
 	if !urgent(ro.Status.AtProvider, o, d) {
 		if wait := r.written.wait(ro.GetUID()); wait > 0 {
-			return reconcile.Result{RequeueAfter: wait}, nil
+			return reconcile.Result{RequeueAfter: min(again, wait)}, nil
 		}
 	}
-	if err := r.write(ctx, ro, d.Status, synced, ready(ro, d.Done, d.Status.Message)); err != nil {
+	if err := r.write(ctx, ro, d.Status, synced(ro, o), ready(ro, d.Done, d.Status.Message)); err != nil {
 		return reconcile.Result{}, err
 	}
-	if !d.Done {
-		return reconcile.Result{RequeueAfter: r.resync}, nil
+	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// synced condition of a Rollout.
+func synced(ro *v1alpha1.Rollout, o rollout.Observed) xpv2.Condition {
+	if o.Blocked != "" && !meta.WasDeleted(ro) {
+		return xpv2.ReconcileError(fmt.Errorf("cannot place application: %s", o.Blocked)) //nolint:err113 // Only ever printed.
 	}
-	return reconcile.Result{RequeueAfter: r.poll(ro, r.resync)}, nil
+	return xpv2.ReconcileSuccess()
 }
 
 // urgent is what the application waits for, or what will not be followed by anything.
