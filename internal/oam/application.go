@@ -134,7 +134,7 @@ func (a *Application) render(overrides []string, ps *problems) []*mv1alpha1.Bund
 			components = a.overrides[i].apply(components, ps)
 		}
 	}
-	content := a.content(components, overrides, ps)
+	content := a.content(withInputs(components, ps), overrides, ps)
 	if len(ps.list) > 0 {
 		return nil
 	}

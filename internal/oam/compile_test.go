@@ -356,10 +356,8 @@ func TestCompileStructure(t *testing.T) {
 			spec: `
 workflow: {ref: w}
 components:
-- {name: web, type: worker, properties: {image: a}, inputs: [{from: x, parameterKey: image}], outputs: [{name: o, valueFrom: object}], scopes: {a: b}, externalRevision: v1, replicaKey: k}`,
+- {name: web, type: worker, properties: {image: a}, scopes: {a: b}, externalRevision: v1, replicaKey: k}`,
 			want: []string{
-				`spec.components[0].inputs: is not supported yet: remove it from component "web"`,
-				`spec.components[0].outputs: is not supported yet: remove it from component "web"`,
 				`spec.components[0].scopes: is not supported yet: remove it from component "web"`,
 				`spec.components[0].externalRevision: is not supported yet: remove it from component "web"`,
 				`spec.components[0].replicaKey: is not supported yet: remove it from component "web"`,

@@ -7,6 +7,7 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/bundle"
 )
 
 // A component as it is written, or as overrides have made it.
@@ -21,6 +22,9 @@ type component struct {
 	// sources of the properties, in the order they were merged in. The first is
 	// where the component is written.
 	sources []source
+	// inputs and outputs, by which components are connected on each cluster.
+	inputs  []input
+	outputs []bundle.Output
 }
 
 // A source is properties as they were written in one place.
@@ -29,6 +33,8 @@ type source struct {
 	properties map[string]any
 	// policy is the name of the override that the properties are in, or empty.
 	policy string
+	// input is true where it is one property, that an output is put into.
+	input bool
 }
 
 // locate returns where the value at a path within the properties was written.
@@ -38,6 +44,9 @@ func (c *component) locate(p path) (path, source) {
 		if _, d := lookup(s.properties, p); d > depth || (d == depth && d > 0) {
 			best, depth = i, d
 		}
+	}
+	if c.sources[best].input {
+		return c.sources[best].at, c.sources[best]
 	}
 	return c.sources[best].at.join(p), c.sources[best]
 }
@@ -68,8 +77,11 @@ func (a *Application) readComponents(in []v1alpha1.Component, ps *problems) []co
 		refuseUnsupported(&in[i], at, ps)
 		c.properties = readProperties(in[i].Properties, at.field("properties"), ps)
 		c.sources = []source{{at: at.field("properties"), properties: c.properties}}
+		c.inputs = readInputs(in[i].Inputs, at.field("inputs"), ps)
+		c.outputs = readOutputs(in[i].Outputs, at.field("outputs"), ps)
 		out = append(out, c)
 	}
+	checkFlow(out, ps)
 	return out
 }
 
@@ -91,8 +103,6 @@ func refuseUnsupported(c *v1alpha1.Component, at path, ps *problems) {
 		name string
 		set  bool
 	}{
-		{"inputs", len(c.Inputs) > 0},
-		{"outputs", len(c.Outputs) > 0},
 		{"scopes", isSet(c.Scopes)},
 		{"externalRevision", c.ExternalRevision != ""},
 		{"replicaKey", c.ReplicaKey != ""},

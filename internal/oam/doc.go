@@ -24,7 +24,13 @@
 //   - a task's Job is named <component>-<digest>, because a Job cannot change: a task
 //     runs again whenever its properties change;
 //   - where a property could only be ignored (nodePort without its Service, volumes
-//     beside volumeMounts) it is refused.
+//     beside volumeMounts) it is refused;
+//   - steps that apply components become the order of components on each cluster;
+//   - an override that only some deploy steps list is for the clusters of these steps;
+//   - conditions of steps and values of outputs are CEL, not CUE.
 //
-// Deliberately absent: traits, workflows, inputs and outputs, expressions, clients.
+// A workflow becomes the steps of a Rollout, and the rollout policy its strategy.
+// Expressions in manifests are compiled here and bound on the cluster.
+//
+// Deliberately absent: the values of expressions, clusters, clients.
 package oam

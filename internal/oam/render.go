@@ -1,6 +1,8 @@
 package oam
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -20,7 +22,7 @@ func (a *Application) content(components []component, overrides []string, ps *pr
 		}
 		part := bundle.Component{
 			Name: c.name, Type: TypeName(c.kind), DependsOn: c.dependsOn, Objects: r.Objects,
-			Health: r.Health, Contract: r.Contract, Procedure: r.Procedure,
+			Health: r.Health, Contract: r.Contract, Procedure: r.Procedure, Outputs: c.outputs,
 		}
 		if t := a.published(c.kind); t != nil {
 			part.Version = t.Version
@@ -28,6 +30,7 @@ func (a *Application) content(components []component, overrides []string, ps *pr
 		}
 		out.Components = append(out.Components, part)
 	}
+	a.connect(&out, components, overrides, ps)
 	return out
 }
 
@@ -51,6 +54,9 @@ func (a *Application) component(c *component, overrides []string, ps *problems) 
 	objects := out.Objects
 	for _, f := range fs {
 		at, from := c.locate(f.path)
+		if from.input {
+			f.message = fmt.Sprintf("property %s %s: an output is put there as a text", f.path, f.message)
+		}
 		ps.addWithSuffix(Problem{Path: at.String(), Message: f.message}, suffix(c, from, overrides))
 	}
 	for i := range objects {
