@@ -173,4 +173,3 @@ func selects(u *unstructured.Unstructured, set map[string]string) bool {
 	s, err := metav1.LabelSelectorAsSelector(ls)
 	return err == nil && s.Matches(labels.Set(set))
 }
-

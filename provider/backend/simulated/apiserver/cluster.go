@@ -33,6 +33,8 @@ type Change struct {
 	Namespace, Name string
 	// Deleted is true where the object is gone.
 	Deleted bool
+	// Own is true where whoever plays the controllers made the change.
+	Own bool
 }
 
 // A Cluster is one API server and its objects.
@@ -50,8 +52,9 @@ type Cluster struct {
 	custom    map[schema.GroupVersionResource]*kind
 	discovery *discovery
 	history   history
-	// told are changes that Changed has yet to be told of.
+	// told are changes that Changed has yet to be told of, and own says whose they are.
 	told []Change
+	own  bool
 	// dirty is true where there are changes that no snapshot has.
 	dirty bool
 }
@@ -192,13 +195,13 @@ func (c *Cluster) note(was, is *object, namespace, name string) {
 	if o == nil {
 		o = was
 	}
-	c.told = append(c.told, Change{Kind: o.kind.gvk.GroupKind(), Namespace: namespace, Name: name, Deleted: is == nil})
+	c.told = append(c.told, Change{Kind: o.kind.gvk.GroupKind(), Namespace: namespace, Name: name, Deleted: is == nil, Own: c.own})
 }
 
 // unlock after writing, and tell of what was written.
 func (c *Cluster) unlock() {
 	told := c.told
-	c.told = nil
+	c.told, c.own = nil, false
 	c.mu.Unlock()
 	for _, ch := range told {
 		c.changed(ch)

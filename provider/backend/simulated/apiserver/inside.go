@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,6 +43,40 @@ func (c *Cluster) List(gk schema.GroupKind, namespace string) []*unstructured.Un
 	return out
 }
 
+// Owned returns the names of the objects of a kind that an owner has, in order.
+func (c *Cluster) Owned(gk schema.GroupKind, namespace, uid string) []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	k := c.kindNamed(gk)
+	if k == nil {
+		return nil
+	}
+	var out []string
+	for at, o := range c.objects[k.groupResource()] {
+		if ns, name, _ := cut(at); ns == namespace && slices.Contains(o.owners, uid) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Some is true where there is an object of a kind, in one namespace or in any.
+func (c *Cluster) Some(gk schema.GroupKind, namespace string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	k := c.kindNamed(gk)
+	if k == nil {
+		return false
+	}
+	for at := range c.objects[k.groupResource()] {
+		if ns, _, _ := cut(at); namespace == "" || ns == namespace {
+			return true
+		}
+	}
+	return false
+}
+
 // Each calls a function for every object, until it returns false. It must not call the cluster.
 func (c *Cluster) Each(fn func(gk schema.GroupKind, namespace, name string) bool) {
 	c.mu.RLock()
@@ -60,6 +95,7 @@ func (c *Cluster) Each(fn func(gk schema.GroupKind, namespace, name string) bool
 func (c *Cluster) Create(u *unstructured.Unstructured) error {
 	c.mu.Lock()
 	defer c.unlock()
+	c.own = true
 	k := c.kindNamed(u.GroupVersionKind().GroupKind())
 	if k == nil {
 		return fmt.Errorf("cannot create %s: it is not served", u.GetKind())
@@ -74,6 +110,7 @@ func (c *Cluster) Create(u *unstructured.Unstructured) error {
 func (c *Cluster) Edit(gk schema.GroupKind, namespace, name, subresource string, fn func(*unstructured.Unstructured)) error {
 	c.mu.Lock()
 	defer c.unlock()
+	c.own = true
 	k := c.kindNamed(gk)
 	if k == nil || c.find(k, namespace, name) == nil {
 		return nil
@@ -89,6 +126,7 @@ func (c *Cluster) Edit(gk schema.GroupKind, namespace, name, subresource string,
 func (c *Cluster) Delete(gk schema.GroupKind, namespace, name string) error {
 	c.mu.Lock()
 	defer c.unlock()
+	c.own = true
 	k := c.kindNamed(gk)
 	if k == nil {
 		return nil
@@ -106,4 +144,11 @@ func (c *Cluster) Delete(gk schema.GroupKind, namespace, name string) error {
 	}
 	now := int64(0)
 	return c.remove(o, namespace, name, &metav1.DeleteOptions{GracePeriodSeconds: &now})
+}
+
+// Writes is how many changes there were.
+func (c *Cluster) Writes() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.revision
 }
