@@ -23,10 +23,11 @@ import (
 type command struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Rollout  rolloutCmd  `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
-	Demo     demoCmd     `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
-	Package  packageCmd  `cmd:"" help:"Build and push Mainstay's Crossplane packages."`
-	Registry registryCmd `cmd:"" help:"Serve a package registry from a folder." hidden:""`
+	Rollout   rolloutCmd   `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
+	Demo      demoCmd      `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
+	Package   packageCmd   `cmd:"" help:"Build and push Mainstay's Crossplane packages."`
+	Registry  registryCmd  `cmd:"" help:"Serve a package registry from a folder." hidden:""`
+	Simulator simulatorCmd `cmd:"" help:"Run simulated clusters in a process of their own."`
 }
 
 type registryCmd struct {

@@ -14,13 +14,16 @@ type BackendName string
 const (
 	BackendLocal      BackendName = "local"
 	BackendKubeconfig BackendName = "kubeconfig"
+	BackendSimulated  BackendName = "simulated"
 )
 
 // A ProviderConfigSpec says how the provider reaches clusters.
 type ProviderConfigSpec struct {
 	// Backend that makes or reaches the clusters: local runs real control planes
-	// as processes beside the provider, kubeconfig adopts existing clusters.
-	// +kubebuilder:validation:Enum=local;kubeconfig
+	// as processes beside the provider, kubeconfig adopts existing clusters, and
+	// simulated plays clusters, a thousand and more of them, on which nothing runs
+	// that anybody could use.
+	// +kubebuilder:validation:Enum=local;kubeconfig;simulated
 	Backend BackendName `json:"backend"`
 
 	// NodeClasses are the sizes of nodes that node pools can ask for by name, in

@@ -48,12 +48,18 @@ type flags struct {
 
 	LocalBinaries string `help:"Folder of the control plane's programs. With --local-state it enables the backend local." type:"path"`
 	LocalState    string `help:"Folder for the state of local clusters." type:"path"`
+
+	SimulatedState string `help:"Folder for the state of simulated clusters. Without it they go with the provider." type:"path"`
+	Simulator      string `help:"Folder of a running simulator, which then has the simulated clusters." type:"path"`
 }
 
 // Validate flags that depend on each other.
 func (f *flags) Validate() error {
 	if (f.LocalBinaries == "") != (f.LocalState == "") {
 		return errors.New("--local-binaries and --local-state belong together")
+	}
+	if f.SimulatedState != "" && f.Simulator != "" {
+		return errors.New("--simulated-state and --simulator exclude each other")
 	}
 	if f.Poll <= 0 || f.SyncInterval <= 0 || f.PollStateMetricInterval <= 0 {
 		return errors.New("--poll, --sync-interval and --poll-state-metric-interval must be more than 0")
@@ -104,6 +110,11 @@ func run(ctx context.Context, f flags, log logging.Logger) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err := closeBackends(b); err != nil {
+			log.Info("Cannot close backends", "error", err)
+		}
+	}()
 	mgr, err := manager(cfg, f)
 	if err != nil {
 		return err

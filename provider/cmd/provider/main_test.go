@@ -22,18 +22,23 @@ func TestFlags(t *testing.T) {
 		want   want
 	}{
 		"None": {
-			reason: "Without flags clusters can be adopted, since that needs no other program.",
-			want:   want{backends: []v1alpha1.BackendName{"kubeconfig"}},
+			reason: "Without flags clusters can be adopted and simulated, since that needs no other program.",
+			want:   want{backends: []v1alpha1.BackendName{"kubeconfig", "simulated"}},
 		},
 		"Local": {
 			reason: "Where the programs of control planes are, clusters can be made.",
 			args:   []string{"--local-binaries=" + dir, "--local-state=" + filepath.Join(dir, "state")},
-			want:   want{backends: []v1alpha1.BackendName{"kubeconfig", "local"}},
+			want:   want{backends: []v1alpha1.BackendName{"kubeconfig", "local", "simulated"}},
 		},
 		"HalfLocal": {
 			reason: "Half of what it takes is a mistake.",
 			args:   []string{"--local-state=" + dir},
 			want:   want{err: "--local-binaries and --local-state belong together"},
+		},
+		"TwoSimulators": {
+			reason: "Simulated clusters are in one place.",
+			args:   []string{"--simulated-state=" + dir, "--simulator=" + dir},
+			want:   want{err: "--simulated-state and --simulator exclude each other"},
 		},
 		"NoPoll": {
 			reason: "Drift must be looked for.",
