@@ -343,14 +343,6 @@ func TestCompileStructure(t *testing.T) {
 				`spec.components[1].type: component type "helm" is not known: ` + known,
 			},
 		},
-		"Trait": {
-			reason: "Each trait is refused by its name.",
-			spec:   `components: [{name: web, type: worker, properties: {image: a}, traits: [{type: scaler, properties: {replicas: 2}}, {type: gateway}]}]`,
-			want: []string{
-				`spec.components[0].traits[0].type: trait type "scaler" of component "web" is not supported yet: remove it`,
-				`spec.components[0].traits[1].type: trait type "gateway" of component "web" is not supported yet: remove it`,
-			},
-		},
 		"Unsupported": {
 			reason: "So is everything else that KubeVela has and we do not.",
 			spec: `

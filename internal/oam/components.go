@@ -25,6 +25,8 @@ type component struct {
 	// inputs and outputs, by which components are connected on each cluster.
 	inputs  []input
 	outputs []bundle.Output
+	// traits in the order they are applied in.
+	traits []trait
 }
 
 // A source is properties as they were written in one place.
@@ -38,17 +40,19 @@ type source struct {
 }
 
 // locate returns where the value at a path within the properties was written.
-func (c *component) locate(p path) (path, source) {
+func (c *component) locate(p path) (path, source) { return locate(c.sources, p) }
+
+func locate(sources []source, p path) (path, source) {
 	best, depth := 0, -1
-	for i, s := range c.sources {
+	for i, s := range sources {
 		if _, d := lookup(s.properties, p); d > depth || (d == depth && d > 0) {
 			best, depth = i, d
 		}
 	}
-	if c.sources[best].input {
-		return c.sources[best].at, c.sources[best]
+	if sources[best].input {
+		return sources[best].at, sources[best]
 	}
-	return c.sources[best].at.join(p), c.sources[best]
+	return sources[best].at.join(p), sources[best]
 }
 
 // maxComponentName leaves room for what CronJobs and Services add to a name.
@@ -79,6 +83,7 @@ func (a *Application) readComponents(in []v1alpha1.Component, ps *problems) []co
 		c.sources = []source{{at: at.field("properties"), properties: c.properties}}
 		c.inputs = readInputs(in[i].Inputs, at.field("inputs"), ps)
 		c.outputs = readOutputs(in[i].Outputs, at.field("outputs"), ps)
+		c.traits = a.readTraits(in[i].Traits, c.name, at.field("traits"), ps)
 		out = append(out, c)
 	}
 	checkFlow(out, ps)
@@ -96,9 +101,6 @@ func checkComponentName(name string, at path, ps *problems) {
 
 // refuseUnsupported refuses by name what is not supported.
 func refuseUnsupported(c *v1alpha1.Component, at path, ps *problems) {
-	for i, t := range c.Traits {
-		ps.addf(at.field("traits").index(i).field("type"), "trait type %q of component %q is not supported yet: remove it", t.Type, c.Name)
-	}
 	for _, f := range []struct {
 		name string
 		set  bool

@@ -4,7 +4,10 @@
 // override policies, each of which yields one bundle.Content.
 //
 // A component type is data plus a function: the schema of its parameters
-// (schema/components.yaml) and a template in Go. Names, meanings and defaults are
+// (schema/components.yaml) and a template in Go. So is a trait type: a schema
+// (schema/traits.yaml), which components it is for, what it does not go together with,
+// and a function that changes the rendered objects. Traits are applied in the order
+// they are written in, and what one needs of another is checked after the last. Names, meanings and defaults are
 // those of KubeVela's built-in definitions, so that its applications can be pasted.
 // Policies are resolved only as far as they decide what is rendered; which clusters
 // they select is for whoever knows the clusters.
@@ -24,7 +27,12 @@
 //   - a task's Job is named <component>-<digest>, because a Job cannot change: a task
 //     runs again whenever its properties change;
 //   - where a property could only be ignored (nodePort without its Service, volumes
-//     beside volumeMounts) it is refused;
+//     beside volumeMounts, a variable to unset that there is not) it is refused;
+//   - a component has one trait of a type;
+//   - traits of k8s-objects change the first object that has a template of pods, and
+//     only where there is none the first object;
+//   - where a component has a Service already, expose and gateway add their ports to it;
+//   - the trait resource leaves alone what it does not name, and has no defaults;
 //   - steps that apply components become the order of components on each cluster;
 //   - an override that only some deploy steps list is for the clusters of these steps;
 //   - conditions of steps and values of outputs are CEL, not CUE.

@@ -4,42 +4,41 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 )
 
-// task renders a Job. A Job cannot change, so its name has a digest of its
-// specification: one that should be different is another Job, and runs.
+// task renders a Job.
 func task(in instance, p taskParameters, fs *findings) []runtime.Object {
-	j := &batchv1.Job{Spec: p.jobSpec(in, &p.container, fs)}
+	j := &batchv1.Job{ObjectMeta: named(in.component), Spec: p.jobSpec(in, &p.container, fs)}
 	j.SetGroupVersionKind(batchv1.SchemeGroupVersion.WithKind("Job"))
-	digest, err := specDigest(j)
-	if err != nil {
-		fs.addf(nil, "cannot be rendered: %v", err)
-		return nil
-	}
-	j.SetName(in.component + "-" + digest)
 	return []runtime.Object{j}
 }
 
-// specDigest is over what will be applied, and not over the Go type, which gets new
-// empty fields with every release of Kubernetes.
-func specDigest(j *batchv1.Job) (string, error) {
-	u, err := toUnstructured(j)
-	if err != nil {
-		return "", err
+// nameTask gives a task's Job its name, once nothing changes it any more. A Job cannot
+// change, so its name has a digest of its specification: one that should be different
+// is another Job, and runs. The digest is over what will be applied, and not over the
+// Go type, which gets new empty fields with every release of Kubernetes.
+func nameTask(in instance, objects []unstructured.Unstructured) error {
+	for i := range objects {
+		if objects[i].GetKind() != "Job" || objects[i].GetName() != in.component {
+			continue
+		}
+		raw, err := json.Marshal(objects[i].Object["spec"])
+		if err != nil {
+			return fmt.Errorf("cannot name Job of component %q: %w", in.component, err)
+		}
+		sum := sha256.Sum256(raw)
+		objects[i].SetName(in.component + "-" + hex.EncodeToString(sum[:4]))
 	}
-	raw, err := json.Marshal(u.Object["spec"])
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:4]), nil
+	return nil
 }
 
 // cronTask renders a CronJob.

@@ -38,20 +38,32 @@ func checkFixed(c *component, o *unstructured.Unstructured, ps *problems) {
 	}
 }
 
-// whereWritten returns where a text stands in the component's properties, or where
-// the component is written.
+// whereWritten returns where a text stands in the properties of the component or of
+// one of its traits, or where the component is written.
 func (c *component) whereWritten(text string) path {
+	if at, ok := findText(c.properties, c.sources, text); ok {
+		return at
+	}
+	for i := range c.traits {
+		if at, ok := findText(c.traits[i].properties, c.traits[i].sources, text); ok {
+			return at
+		}
+	}
+	return c.at
+}
+
+func findText(properties map[string]any, sources []source, text string) (path, bool) {
 	var found path
-	eachText(c.properties, nil, func(s string, at path) {
+	eachText(properties, nil, func(s string, at path) {
 		if s == text && found == nil {
 			found = at
 		}
 	})
 	if found == nil {
-		return c.at
+		return nil, false
 	}
-	at, _ := c.locate(found)
-	return at
+	at, _ := locate(sources, found)
+	return at, true
 }
 
 // firstExpression returns the first text that has an expression, and where it is.

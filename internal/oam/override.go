@@ -28,16 +28,17 @@ func (o *override) apply(components []component, ps *problems) []component {
 }
 
 func (o *override) patch(p *patch, components []component, ps *problems) []component {
-	matched := false
+	var matched []component
 	for i := range components {
 		if p.matches(&components[i]) {
+			matched = append(matched, components[i])
 			components[i] = o.merge(p, components[i])
-			matched = true
 		}
 	}
+	p.checkDisabled(matched, ps)
 	names := componentNames(components)
 	switch {
-	case matched:
+	case len(matched) > 0:
 	case p.Name == "" && p.Type == "":
 	case p.Name == "":
 		ps.addf(p.at.field("type"), "no component of this application is of type %q", p.Type)
@@ -51,6 +52,7 @@ func (o *override) patch(p *patch, components []component, ps *problems) []compo
 			name: p.Name, kind: p.Type, at: p.at,
 			properties: p.Properties,
 			sources:    []source{o.source(p)},
+			traits:     o.mergeTraits(p, nil),
 		})
 	}
 	return components
@@ -78,19 +80,20 @@ func (p *patch) matches(c *component) bool {
 }
 
 // merge returns a component with a patch applied. A patch of another type takes the
-// place of the properties, any other is merged into them. One of the same type may give
-// it another version.
+// place of the properties and traits, any other is merged into them. One of the same type
+// may give it another version.
 func (o *override) merge(p *patch, c component) component {
 	if p.Type != "" && TypeName(p.Type) == TypeName(c.kind) && p.Type != TypeName(p.Type) {
 		c.kind = p.Type
 	}
 	if p.Type != "" && TypeName(p.Type) != TypeName(c.kind) {
 		c.kind, c.properties, c.at = p.Type, p.Properties, p.at
-		c.sources = []source{o.source(p)}
+		c.sources, c.traits = []source{o.source(p)}, o.mergeTraits(p, nil)
 		return c
 	}
 	c.properties = mergeProperties(c.properties, p.Properties)
 	c.sources = append(slices.Clone(c.sources), o.source(p))
+	c.traits = o.mergeTraits(p, c.traits)
 	return c
 }
 

@@ -1,7 +1,6 @@
 package oam
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -139,10 +138,10 @@ type override struct {
 // A patch changes the components that match it.
 type patch struct {
 	at         path
-	Name       string           `json:"name"`
-	Type       string           `json:"type"`
-	Properties map[string]any   `json:"properties"`
-	Traits     []map[string]any `json:"traits"`
+	Name       string         `json:"name"`
+	Type       string         `json:"type"`
+	Properties map[string]any `json:"properties"`
+	Traits     []traitPatch   `json:"traits"`
 }
 
 // readOverride reads an override. What it changes is taken as it was written, where a
@@ -169,9 +168,13 @@ func (a *Application) readOverride(name string, properties, written map[string]a
 		if m, ok := changes.(map[string]any); ok {
 			p.Properties, _ = m["properties"].(map[string]any)
 		}
-		for j, t := range p.Traits {
-			ps.addf(p.at.field("traits").index(j), "trait type %q is not supported yet: remove it", fmt.Sprint(t["type"]))
+		for j := range p.Traits {
+			p.Traits[j].Properties = nil
+			if as, n := lookup(changes, path{"traits", j, "properties"}); n == 3 {
+				p.Traits[j].Properties, _ = as.(map[string]any)
+			}
 		}
+		a.checkTraits(p, ps)
 		if p.Type != "" {
 			a.checkComponentType(p.Type, p.at.field("type"), ps)
 		}

@@ -62,11 +62,6 @@ func TestPolicyProblems(t *testing.T) {
 				`spec.policies[0].properties.components[2].type: no component of this application is of type "task"`,
 			},
 		},
-		"OverrideTraits": {
-			reason:   "Traits of an override are refused by name.",
-			policies: `[{name: p, type: override, properties: {components: [{name: web, traits: [{type: scaler}]}]}}]`,
-			want:     []string{`spec.policies[0].properties.components[0].traits[0]: trait type "scaler" is not supported yet: remove it`},
-		},
 		"OverrideProperties": {
 			reason:   "What does not fit the component is named where the override has it.",
 			policies: `[{name: p, type: override, properties: {components: [{name: web, properties: {ports: [{port: x}], imag: y}}, {properties: {limit: {cpu: 10m}}}]}}]`,

@@ -45,13 +45,14 @@ func (a *Application) component(c *component, overrides []string, ps *problems) 
 		return Rendered{} // The type was found to be unknown where it is written.
 	}
 	in := instance{application: a.name, component: c.name}
-	literal, _ := unescapeKeys(c.properties).(map[string]any)
-	properties, fs := s.complete(literal)
-	var out Rendered
+	properties, fs := s.complete(literal(c.properties))
+	var made *target
 	if len(fs) == 0 {
-		out, fs = render(in, properties)
+		var out Rendered
+		if out, fs = render(in, properties); len(fs) == 0 {
+			made = newTarget(in, c.kind, out)
+		}
 	}
-	objects := out.Objects
 	for _, f := range fs {
 		at, from := c.locate(f.path)
 		if from.input {
@@ -59,13 +60,23 @@ func (a *Application) component(c *component, overrides []string, ps *problems) 
 		}
 		ps.addWithSuffix(Problem{Path: at.String(), Message: f.message}, suffix(c, from, overrides))
 	}
-	for i := range objects {
-		labels := objects[i].GetLabels()
+	a.applyTraits(c, made, overrides, ps)
+	if made == nil {
+		return Rendered{}
+	}
+	out := made.rendered()
+	if c.kind == TypeTask {
+		if err := nameTask(in, out.Objects); err != nil {
+			ps.addf(c.at, "%v", err)
+		}
+	}
+	for i := range out.Objects {
+		labels := out.Objects[i].GetLabels()
 		if labels == nil {
 			labels = map[string]string{}
 		}
 		setLabels(labels, in)
-		objects[i].SetLabels(labels)
+		out.Objects[i].SetLabels(labels)
 	}
 	return out
 }

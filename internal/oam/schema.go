@@ -19,8 +19,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+//go:embed schema/shared.yaml
+var sharedSchemas []byte
+
 //go:embed schema/components.yaml
 var componentSchemas []byte
+
+//go:embed schema/traits.yaml
+var traitSchemas []byte
 
 //go:embed schema/policies.yaml
 var policySchemas []byte
@@ -38,7 +44,10 @@ type propertySchema struct {
 // them. The properties themselves are left alone.
 func (s *propertySchema) complete(properties map[string]any) (map[string]any, findings) {
 	fs := findings{}
-	out := withoutNulls(runtime.DeepCopyJSON(properties))
+	out := runtime.DeepCopyJSON(properties)
+	if !s.structural.XPreserveUnknownFields {
+		withoutNulls(out, s.structural) // Elsewhere nulls may have a meaning.
+	}
 	for _, text := range pruning.PruneWithOptions(out, s.structural, false, structural.UnknownFieldPathOptions{
 		TrackUnknownFieldPaths: true,
 		// With a parent, fields named like those of object metadata are no exception.
@@ -80,47 +89,66 @@ func (s *propertySchema) at(p path) *structural.Structural {
 		if n == nil {
 			return nil
 		}
-		key, isKey := e.(string)
-		next, known := n.Properties[key]
-		switch {
-		case !isKey:
+		if key, isKey := e.(string); isKey {
+			n = valueSchema(n, key)
+		} else {
 			n = n.Items
-		case known:
-			n = &next
-		case n.AdditionalProperties != nil:
-			n = n.AdditionalProperties.Structural
-		default:
-			return nil
 		}
 	}
 	return n
 }
 
-// withoutNulls removes keys without a value: a null means that nothing was written.
-func withoutNulls(m map[string]any) map[string]any {
+// withoutNulls removes keys without a value: a null means that nothing was written,
+// but for where the schema says that it has a meaning.
+func withoutNulls(m map[string]any, s *structural.Structural) {
 	for k, v := range m {
+		of := valueSchema(s, k)
 		switch v := v.(type) {
 		case nil:
-			delete(m, k)
+			if of == nil || !of.Nullable {
+				delete(m, k)
+			}
 		case map[string]any:
-			withoutNulls(v)
+			withoutNulls(v, of)
 		case []any:
 			for _, e := range v {
-				if c, ok := e.(map[string]any); ok {
-					withoutNulls(c)
+				if c, ok := e.(map[string]any); ok && of != nil {
+					withoutNulls(c, of.Items)
+				} else if ok {
+					withoutNulls(c, nil)
 				}
 			}
 		}
 	}
-	return m
 }
 
-// schemas of component and policy types, by name. They are compiled once: that they
+// valueSchema returns the schema of a key's value, or nil.
+func valueSchema(s *structural.Structural, key string) *structural.Structural {
+	if s == nil {
+		return nil
+	}
+	if p, ok := s.Properties[key]; ok {
+		return &p
+	}
+	if s.XPreserveUnknownFields && s.Nullable {
+		return s // Anything goes in there, nulls included.
+	}
+	if s.AdditionalProperties != nil {
+		return s.AdditionalProperties.Structural
+	}
+	return nil
+}
+
+// schemas of component, trait and policy types, by name. They are compiled once: that they
 // can be is tested, so an error cannot happen in a build that passed its tests.
 var (
-	componentTypeSchemas = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(componentSchemas) })
+	componentTypeSchemas = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(withShared(componentSchemas)) })
+	traitTypeSchemas     = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(withShared(traitSchemas)) })
 	policyTypeSchemas    = sync.OnceValues(func() (map[string]*propertySchema, error) { return loadSchemas(policySchemas, rolloutSchema) })
 )
+
+// withShared puts what several types share in front of a file.
+func withShared(file []byte) []byte { return slices.Concat(sharedSchemas, []byte("\n"), file) }
 
 func loadSchemas(files ...[]byte) (map[string]*propertySchema, error) {
 	out := map[string]*propertySchema{}
@@ -129,7 +157,8 @@ func loadSchemas(files ...[]byte) (map[string]*propertySchema, error) {
 			Shared any                                        `json:"shared"`
 			Types  map[string]apiextensionsv1.JSONSchemaProps `json:"types"`
 		}{}
-		if err := yaml.UnmarshalStrict(data, &file); err != nil {
+		// Not strictly, because that forbids to write over what was merged in.
+		if err := yaml.Unmarshal(data, &file, yaml.DisallowUnknownFields); err != nil {
 			return nil, fmt.Errorf("cannot read schemas: %w", err)
 		}
 		for name, props := range file.Types {

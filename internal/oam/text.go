@@ -136,6 +136,12 @@ func (c *textCheck) late(s string, at path) {
 	}
 }
 
+// literal returns properties as templates want them.
+func literal(properties map[string]any) map[string]any {
+	m, _ := unescapeKeys(properties).(map[string]any)
+	return m
+}
+
 // unescapeKeys returns a copy of a value where $${ in keys has become ${. Texts stay
 // as they are: whoever binds expressions unescapes them, and leaves keys alone.
 func unescapeKeys(v any) any {

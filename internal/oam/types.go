@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
@@ -102,7 +103,7 @@ func fromMap(m map[string]any, into any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(b, into)
+	return utiljson.Unmarshal(b, into)
 }
 
 // toUnstructured returns a typed object without the empty fields that Kubernetes'

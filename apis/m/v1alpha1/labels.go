@@ -10,6 +10,9 @@ const (
 	LabelNodePool = "mainstay.dev/node-pool"
 	// LabelNodeClass is the class of a node.
 	LabelNodeClass = "mainstay.dev/node-class"
+	// LabelSpot is "true" on a node that can be taken away at short notice. Such a node
+	// has a taint with this key, too.
+	LabelSpot = "mainstay.dev/spot"
 	// LabelApplication is the name of the application an object belongs to.
 	LabelApplication = "mainstay.dev/application"
 	// LabelComponent is the name of the component an object belongs to.
