@@ -85,8 +85,9 @@ type Component struct {
 	// +optional
 	DependsOn []string `json:"dependsOn,omitempty"`
 
-	// Traits change how the component runs. None is supported yet: each is
-	// refused by its name.
+	// Traits change how the component runs: how many pods, on which nodes, with
+	// what configuration. They are applied in this order, and there can be one of a
+	// type.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
 	// +optional

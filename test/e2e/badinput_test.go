@@ -53,9 +53,9 @@ func TestBadApplications(t *testing.T) {
 			want:   []string{"spec.components[1].properties", "imgae", "image"},
 		},
 		"UnknownTrait": {
-			reason: "Traits are not supported yet, and not ignored.",
-			extra:  "  - {name: bad, type: worker, properties: {image: x}, traits: [{type: scaler}]}",
-			want:   []string{"spec.components[1].traits[0]", "scaler"},
+			reason: "A trait that there is not is refused with the one that was meant.",
+			extra:  "  - {name: bad, type: worker, properties: {image: x}, traits: [{type: scalr}]}",
+			want:   []string{"spec.components[1].traits[0]", "scalr", "scaler"},
 		},
 		"UnknownPolicy": {
 			reason: "A policy that is not supported.",
