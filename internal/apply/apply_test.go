@@ -270,7 +270,7 @@ func TestInventory(t *testing.T) {
 	if diff := cmp.Diff([]v1alpha1.ObjectReference{older, old, webBeta}, Backwards(inventory)); diff != "" {
 		t.Errorf("\nRemoval goes backwards.\nBackwards(...): -want, +got:\n%s", diff)
 	}
-	if Covers(inventory, wanted) || !Covers(Union(wanted, inventory), wanted) {
+	if Recorded(inventory, wanted) || !Recorded(Union(wanted, inventory), wanted) {
 		t.Errorf("an inventory covers what is wanted once it is united with it")
 	}
 	if !Same(web, webBeta) || Same(web, db) {

@@ -1,7 +1,10 @@
 package apply
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,11 +28,6 @@ func Union(wanted, inventory []v1alpha1.ObjectReference) []v1alpha1.ObjectRefere
 	return append(slices.Clone(wanted), Dropped(inventory, wanted)...)
 }
 
-// Covers returns true where an inventory holds all of the wanted objects.
-func Covers(inventory, wanted []v1alpha1.ObjectReference) bool {
-	return len(Dropped(wanted, inventory)) == 0
-}
-
 // Dropped returns what an inventory holds and is not wanted, in its order. Versions
 // of a kind and components do not tell objects apart.
 func Dropped(inventory, wanted []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
@@ -46,6 +44,53 @@ func Dropped(inventory, wanted []v1alpha1.ObjectReference) []v1alpha1.ObjectRefe
 	return out
 }
 
+// Prune says of the objects that a Release has on a cluster and does not want any more
+// which go, and which stay on record. Keeping legacy, all stay until it is said otherwise,
+// or until the application is deleted.
+func Prune(dropped []v1alpha1.ObjectReference, keepLegacy bool) (going, staying []v1alpha1.ObjectReference) {
+	for _, ref := range dropped {
+		if keepLegacy || ref.Keep != "" {
+			staying = append(staying, ref)
+			continue
+		}
+		going = append(going, ref)
+	}
+	return going, staying
+}
+
+// Removal returns, in the order of removal, what goes when the application is deleted.
+func Removal(inventory []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
+	return slices.DeleteFunc(Backwards(inventory), func(ref v1alpha1.ObjectReference) bool { return ref.Keep == v1alpha1.KeepAlways })
+}
+
+// Recorded returns true where an inventory holds all of the wanted objects, and says
+// of each when it is kept.
+func Recorded(inventory, wanted []v1alpha1.ObjectReference) bool {
+	keep := make(map[key]v1alpha1.Keep, len(inventory))
+	for _, ref := range inventory {
+		keep[keyOf(ref)] = ref.Keep
+	}
+	for _, w := range wanted {
+		if k, there := keep[keyOf(w)]; !there || k != w.Keep {
+			return false
+		}
+	}
+	return true
+}
+
+// Carry returns the wanted objects with the traces that an inventory has of them.
+func Carry(wanted, inventory []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
+	traces := make(map[key]string, len(inventory))
+	for _, ref := range inventory {
+		traces[keyOf(ref)] = ref.Trace
+	}
+	out := slices.Clone(wanted)
+	for i := range out {
+		out[i].Trace = traces[keyOf(out[i])]
+	}
+	return out
+}
+
 // Backwards returns an inventory in the order of removal.
 func Backwards(inventory []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
 	out := slices.Clone(inventory)
@@ -55,6 +100,24 @@ func Backwards(inventory []v1alpha1.ObjectReference) []v1alpha1.ObjectReference 
 
 // Same returns true where two references name one object.
 func Same(a, b v1alpha1.ObjectReference) bool { return keyOf(a) == keyOf(b) }
+
+// Written is how an object on a cluster says in which epoch of a Release it was last
+// written. The Release's UID is part of it: another of the same name counts anew.
+func Written(release types.UID, epoch int64) string { return fmt.Sprintf("%s.%d", release, epoch) }
+
+// WrittenIn returns the epoch of a Release that an object was last written in. It is 0
+// where that is not known, or was another Release's.
+func WrittenIn(u *unstructured.Unstructured, release types.UID) int64 {
+	n, ok := strings.CutPrefix(u.GetAnnotations()[v1alpha1.AnnotationEpoch], string(release)+".")
+	if !ok {
+		return 0
+	}
+	epoch, err := strconv.ParseInt(n, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return epoch
+}
 
 // Mark is how an object on a cluster says which Release owns it.
 func Mark(release types.NamespacedName) string { return release.Namespace + "/" + release.Name }

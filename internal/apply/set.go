@@ -35,8 +35,12 @@ type Component struct {
 	Name string
 	// DependsOn names the components that must be done before.
 	DependsOn []string
+	// Type of the component, and the version of the definition it was rendered from.
+	Type, Version string
 	// Objects in the order of their phases.
 	Objects []Object
+	// Steps of its upgrade procedure.
+	Steps []Step
 	// Problems keep the component from being applied. They are for its author.
 	Problems []string
 }
@@ -47,6 +51,18 @@ type Object struct {
 
 	// Component the object belongs to.
 	Component string
+	// Position of the object in its component's manifests.
+	Position int
+	// Treatment of the object.
+	Treatment
+}
+
+// A Step of an upgrade procedure.
+type Step struct {
+	bundle.ProcedureStep
+
+	// Objects that the step applies.
+	Objects []Object
 }
 
 // Ref names the object on the cluster.
@@ -57,6 +73,7 @@ func (o Object) Ref() v1alpha1.ObjectReference {
 		Namespace:  o.GetNamespace(),
 		Name:       o.GetName(),
 		Component:  o.Component,
+		Keep:       o.Keep,
 	}
 }
 
@@ -86,29 +103,74 @@ func Build(content bundle.Content, o Options, scope Scope) (Set, error) {
 	}
 	s := Set{Components: make([]Component, 0, len(ordered))}
 	owner := map[key]string{}
-	for _, bc := range ordered {
-		c := Component{Name: bc.Name, DependsOn: bc.DependsOn, Objects: make([]Object, 0, len(bc.Objects))}
-		for i := range bc.Objects {
-			u, problem, err := prepare(&bc.Objects[i], bc.Name, o, scope)
+	b := &builder{options: o, scope: scope, policies: content.Policies}
+	for i := range ordered {
+		bc := &ordered[i]
+		c := Component{Name: bc.Name, DependsOn: bc.DependsOn, Type: bc.Type, Version: bc.Version}
+		c.Objects, err = b.objects(bc, bc.Objects, &c)
+		if err != nil {
+			return Set{}, err
+		}
+		for _, obj := range c.Objects {
+			if other, ok := owner[keyOf(obj.Ref())]; ok {
+				return Set{}, fmt.Errorf("components %q and %q both bring %s %q: remove it from one of them", other, bc.Name, obj.GetKind(), obj.GetName())
+			}
+			owner[keyOf(obj.Ref())] = bc.Name
+		}
+		for _, step := range bc.Procedure {
+			objects, err := b.objects(bc, step.Apply, &c)
 			if err != nil {
 				return Set{}, err
 			}
-			if problem != "" {
-				c.Problems = append(c.Problems, problem)
-			}
-			obj := Object{Unstructured: u, Component: bc.Name}
-			if other, ok := owner[keyOf(obj.Ref())]; ok {
-				return Set{}, fmt.Errorf("components %q and %q both bring %s %q: remove it from one of them", other, bc.Name, u.GetKind(), u.GetName())
-			}
-			owner[keyOf(obj.Ref())] = bc.Name
-			c.Objects = append(c.Objects, obj)
+			c.Steps = append(c.Steps, Step{ProcedureStep: step, Objects: objects})
 		}
-		slices.SortStableFunc(c.Objects, func(a, b Object) int {
-			return int(PhaseOf(a.GroupVersionKind().GroupKind())) - int(PhaseOf(b.GroupVersionKind().GroupKind()))
-		})
 		s.Components = append(s.Components, c)
 	}
 	return s, nil
+}
+
+// A builder prepares the objects of components.
+type builder struct {
+	options  Options
+	scope    Scope
+	policies *bundle.Policies
+}
+
+// objects of a component, in the order of their phases. What is wrong with them is noted
+// there.
+func (b *builder) objects(bc *bundle.Component, in []unstructured.Unstructured, c *Component) ([]Object, error) {
+	out := make([]Object, 0, len(in))
+	for i := range in {
+		u, problem, err := prepare(&in[i], bc.Name, b.options, b.scope)
+		if err != nil {
+			return nil, err
+		}
+		if problem != "" {
+			c.Problems = append(c.Problems, problem)
+		}
+		t, err := TreatmentOf(b.policies, bc.Name, bc.Type, u)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Object{Unstructured: u, Component: bc.Name, Position: i, Treatment: t})
+	}
+	slices.SortStableFunc(out, func(a, b Object) int {
+		return int(PhaseOf(a.GroupVersionKind().GroupKind())) - int(PhaseOf(b.GroupVersionKind().GroupKind()))
+	})
+	return out, nil
+}
+
+// Phases of a component's objects, in order: those of one can be applied together.
+func (c Component) Phases() [][]Object {
+	var out [][]Object
+	for i, o := range c.Objects {
+		p := PhaseOf(o.GroupVersionKind().GroupKind())
+		if i == 0 || p != PhaseOf(c.Objects[i-1].GroupVersionKind().GroupKind()) {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], o)
+	}
+	return out
 }
 
 // Objects of all components, in the order of application.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/apply"
+	"github.com/mainstay-dev/mainstay/internal/bind"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 )
 
@@ -31,39 +33,56 @@ type applier struct {
 
 	// problem keeps the whole Release from being applied.
 	problem error
-	// set is what is wanted, and identity of it: empty where there is a problem.
-	set      apply.Set
-	identity string
+	// opened is the Bundle, and bound what it comes to on this cluster.
+	opened *opened
+	bound  bind.Result
+	// outputs of components that are done.
+	outputs bind.Outputs
+	// set is what is wanted.
+	set apply.Set
 	// live objects, wanted or dropped. An entry that is nil is not there.
 	live map[objectKey]*unstructured.Unstructured
 	// pods of live workloads that are on their way.
 	pods map[objectKey][]unstructured.Unstructured
-	// dropped objects are in the inventory and not wanted any more.
-	dropped []v1alpha1.ObjectReference
-	// held components cannot be applied, and why.
-	held map[string]string
-	// waiting components wait for others.
-	waiting map[string][]string
+	// dropped objects are in the inventory and not wanted any more. Kept ones are not
+	// wanted either, and stay.
+	dropped, kept []v1alpha1.ObjectReference
+	// traces that are on record.
+	traces map[objectKey]string
+	// held components cannot be applied, and why. Failed ones have failed for good.
+	held   map[string]string
+	failed map[string]bool
+	// waiting components wait for others, and stepping ones for a step of their
+	// upgrade procedure.
+	waiting  map[string][]string
+	stepping map[string]string
 	// before is what the status said when the reconcile began.
 	before v1alpha1.ReleaseStatus
+	// checked is when it was last made sure that the Release is what it was.
+	checked time.Time
 }
 
 // Observe what is on the cluster. The Release always exists: what is missing of it is
 // applied by Update.
 func (a *applier) Observe(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalObservation, error) {
 	a.before = *mg.Status.DeepCopy()
+	a.checked = a.clock.Now()
+	a.held, a.failed, a.stepping = map[string]string{}, map[string]bool{}, map[string]string{}
 	if err := a.want(ctx, mg); err != nil {
 		return managed.ExternalObservation{}, a.fail(mg, err)
 	}
 	if err := a.read(ctx, mg); err != nil {
 		return managed.ExternalObservation{}, a.fail(mg, a.notSetUp(mg, err))
 	}
+	if err := a.giveOutputs(mg); err != nil {
+		return managed.ExternalObservation{}, a.fail(mg, err)
+	}
 	done, err := a.applied(mg)
 	if err != nil {
 		return managed.ExternalObservation{}, a.fail(mg, err)
 	}
-	upToDate := a.problem == nil && done && len(a.dropped) == 0 &&
-		a.before.AtProvider.Bundle == mg.Spec.ForProvider.Bundle && a.before.AtProvider.Applied == a.identity
+	upToDate := a.problem == nil && done && len(a.dropped) == 0 && len(a.before.AtProvider.Procedures) == 0 &&
+		a.before.AtProvider.Bundle == mg.Spec.ForProvider.Bundle && a.before.AtProvider.Applied == a.identity(mg)
 	if upToDate || !steady.EnsureByUpdate(mg) {
 		// Otherwise Update is called, and reports what came of it.
 		a.report(mg, done)
@@ -74,51 +93,110 @@ func (a *applier) Observe(ctx context.Context, mg *v1alpha1.Release) (managed.Ex
 // want finds out what should be on the cluster. What cannot be had or makes no sense
 // is a problem for Update to report: what runs is observed all the same.
 func (a *applier) want(ctx context.Context, mg *v1alpha1.Release) error {
-	a.held = map[string]string{}
-	content, digest, err := a.bundles.open(ctx, mg)
-	if err != nil {
-		a.problem = err
-		return nil //nolint:nilerr // Update reports it.
+	if a.opened, a.problem = a.bundles.open(ctx, mg); a.problem != nil {
+		return nil
 	}
-	key := keyOf(mg)
-	set, err := apply.Build(content, apply.Options{
-		Release:     key,
+	err := a.build(mg)
+	if err != nil && !isSilent(err) {
+		a.problem, err = err, nil
+	}
+	if a.problem != nil {
+		a.set = apply.Set{}
+	}
+	return err
+}
+
+// build what is wanted, of what is known of the cluster and of its components.
+func (a *applier) build(mg *v1alpha1.Release) error {
+	bound, err := a.opened.content.Bind(bind.Facts(a.cluster, mg.Spec.ForProvider.Namespace), a.outputs)
+	if err != nil {
+		return fmt.Errorf("cannot bind what is known of cluster %q: %w", a.cluster.GetName(), err)
+	}
+	set, err := apply.Build(bound.Content, apply.Options{
+		Release:     keyOf(mg),
 		Application: mg.Spec.ForProvider.Application,
 		Namespace:   mg.Spec.ForProvider.Namespace,
 		Allowed:     allowed(a.cluster, mg.GetNamespace()),
 	}, a.remote.scope)
 	if err != nil {
-		if isSilent(err) {
-			return err
-		}
-		a.problem = err
-		return nil
+		return err
 	}
+	a.set, a.bound = set, bound
 	for _, c := range set.Components {
 		if len(c.Problems) > 0 {
 			a.held[c.Name] = strings.Join(c.Problems, "; ")
 		}
 	}
-	a.set = set
-	a.identity = identityOf(digest, mg.Spec.ForProvider.Namespace, apply.Mark(key), string(a.cluster.GetUID()))
 	return nil
+}
+
+// giveOutputs of components that are done to those that wait for them, until that
+// brings nothing new.
+func (a *applier) giveOutputs(mg *v1alpha1.Release) error {
+	for a.problem == nil && len(a.bound.Waiting) > 0 {
+		news := false
+		for _, c := range a.set.Components {
+			reader := a.opened.outputs[c.Name]
+			if _, known := a.outputs[c.Name]; known || reader == nil || !a.done(mg, c.Name) {
+				continue
+			}
+			values, err := reader.Read(a.inOrder(c))
+			if err != nil {
+				a.stepping[c.Name] = err.Error()
+				continue
+			}
+			if a.outputs == nil {
+				a.outputs = bind.Outputs{}
+			}
+			a.outputs[c.Name], news = values, true
+			delete(a.stepping, c.Name)
+		}
+		if !news {
+			return nil
+		}
+		if err := a.build(mg); err != nil {
+			if isSilent(err) {
+				return err
+			}
+			a.problem = err
+		}
+	}
+	return nil
+}
+
+// inOrder returns the live objects of a component in the order of its manifests. Those
+// that are not there are left out.
+func (a *applier) inOrder(c apply.Component) []*unstructured.Unstructured {
+	objects := slices.Clone(c.Objects)
+	slices.SortFunc(objects, func(x, y apply.Object) int { return x.Position - y.Position })
+	out := make([]*unstructured.Unstructured, 0, len(objects))
+	for _, o := range objects {
+		if live := a.live[a.key(o.Ref())]; live != nil {
+			out = append(out, live)
+		}
+	}
+	return out
 }
 
 // read what is on the cluster of all that is wanted, or was once put there.
 func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
-	wanted := a.wanted()
-	rest := apply.Dropped(mg.Status.AtProvider.Inventory, wanted)
+	looked := a.looked()
+	a.traces = map[objectKey]string{}
+	for _, ref := range mg.Status.AtProvider.Inventory {
+		a.traces[a.key(ref)] = ref.Trace
+	}
+	rest := apply.Dropped(mg.Status.AtProvider.Inventory, looked)
 	if a.problem == nil && len(a.held) == 0 {
 		// Otherwise some of what seems dropped may belong to what is held.
-		a.dropped = rest
+		a.dropped, a.kept = apply.Prune(rest, a.opened.keepLegacy)
 	}
 
 	a.live = map[objectKey]*unstructured.Unstructured{}
-	live, err := a.remote.getAll(ctx, wanted)
+	live, err := a.remote.getAll(ctx, looked)
 	if err != nil {
 		return err
 	}
-	for i, ref := range wanted {
+	for i, ref := range looked {
 		a.live[a.key(ref)] = live[i]
 	}
 	a.consult(ctx)
@@ -136,8 +214,8 @@ func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
 	return nil
 }
 
-// wanted objects that can be applied.
-func (a *applier) wanted() []v1alpha1.ObjectReference {
+// looked at are all objects of components that can be applied.
+func (a *applier) looked() []v1alpha1.ObjectReference {
 	var out []v1alpha1.ObjectReference
 	for _, c := range a.set.Components {
 		if len(c.Problems) == 0 {
@@ -147,41 +225,20 @@ func (a *applier) wanted() []v1alpha1.ObjectReference {
 	return out
 }
 
-// applied is true where all that is wanted is there as it was applied last.
-func (a *applier) applied(mg *v1alpha1.Release) (bool, error) {
-	if a.problem != nil || len(a.held) > 0 {
-		return false, nil //nolint:nilerr // Update reports it.
-	}
+// wanted objects: all that are looked at, but for those that are only looked at.
+func (a *applier) wanted() []v1alpha1.ObjectReference {
+	var out []v1alpha1.ObjectReference
 	for _, c := range a.set.Components {
-		settled, err := a.settled(mg, c)
-		if err != nil || !settled {
-			return false, err
+		if len(c.Problems) > 0 {
+			continue
+		}
+		for _, o := range c.Objects {
+			if !o.ReadOnly {
+				out = append(out, o.Ref())
+			}
 		}
 	}
-	return true, nil
-}
-
-// settled is true where a component is as it was applied last.
-func (a *applier) settled(mg *v1alpha1.Release, c apply.Component) (bool, error) {
-	if len(c.Problems) > 0 {
-		return false, nil
-	}
-	for _, o := range c.Objects {
-		ok, err := a.objectSettled(mg, o)
-		if err != nil || !ok {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-func (a *applier) objectSettled(mg *v1alpha1.Release, o apply.Object) (bool, error) {
-	key := a.key(o.Ref())
-	live := a.live[key]
-	if live == nil || live.GetDeletionTimestamp() != nil {
-		return false, nil
-	}
-	return a.memory.settled(mg.GetUID(), key, o.Unstructured, live)
+	return out
 }
 
 // owns is true where a live object is there and carries the Release's mark.
@@ -203,7 +260,7 @@ func (a *applier) Delete(context.Context, *v1alpha1.Release) (managed.ExternalDe
 func (a *applier) Disconnect(context.Context) error { return nil }
 
 func (a *applier) key(ref v1alpha1.ObjectReference) objectKey {
-	ref.Component = ""
+	ref.Component, ref.Keep, ref.Trace = "", "", ""
 	return objectKey{cluster: a.cluster.GetUID(), ref: ref}
 }
 
@@ -225,8 +282,15 @@ func allowed(cluster *v1alpha1.Cluster, namespace string) []string {
 	return nil
 }
 
-// identityOf all that decides what is applied.
-func identityOf(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+// identity of all that decides what is applied: the Bundle's content and what of the
+// cluster was bound into it, where it goes and whose it is. It is empty where that is
+// not known yet.
+func (a *applier) identity(mg *v1alpha1.Release) string {
+	if a.problem != nil || len(a.bound.Waiting) > 0 {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		a.opened.digest, mg.Spec.ForProvider.Namespace, apply.Mark(keyOf(mg)), string(a.cluster.GetUID()), a.bound.Digest,
+	}, "\n")))
 	return hex.EncodeToString(sum[:])
 }

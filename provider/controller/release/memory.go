@@ -1,30 +1,23 @@
 package release
 
 import (
-	"context"
 	"fmt"
 	"sync"
 
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/lru"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/internal/bundle"
+	"github.com/mainstay-dev/mainstay/internal/apply"
 	"github.com/mainstay-dev/mainstay/internal/drift"
 )
 
-// A memory of what was applied last. It is lost in a restart: then everything is
-// applied once more, which changes nothing where nothing has changed.
+// A memory of what was applied and is not in a Release's status yet. There it is written
+// with the next news. What a restart loses is applied once more, which changes nothing.
 type memory struct {
 	mu       sync.Mutex
-	releases map[types.UID]map[objectKey]trace
+	releases map[types.UID]map[objectKey]string
 }
-
-// A trace of an application: what was asked for, and what came back.
-type trace struct{ wanted, live string }
 
 // An objectKey is an object on a cluster. The cluster's UID is part of it, because
 // another cluster of the same name has other objects.
@@ -33,34 +26,34 @@ type objectKey struct {
 	ref     v1alpha1.ObjectReference
 }
 
-func newMemory() *memory { return &memory{releases: map[types.UID]map[objectKey]trace{}} }
+func newMemory() *memory { return &memory{releases: map[types.UID]map[objectKey]string{}} }
 
-// remember that an object was applied.
-func (m *memory) remember(release types.UID, key objectKey, wanted, live *unstructured.Unstructured) error {
-	t, err := traceOf(wanted, live)
-	if err != nil {
-		return err
-	}
+// remember the trace of an object that was applied.
+func (m *memory) remember(release types.UID, key objectKey, trace string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.releases[release] == nil {
-		m.releases[release] = map[objectKey]trace{}
+		m.releases[release] = map[objectKey]string{}
 	}
-	m.releases[release][key] = t
-	return nil
+	m.releases[release][key] = trace
 }
 
-// settled is true where an object is as it was when it was applied last, and what is
-// wanted of it is the same.
-func (m *memory) settled(release types.UID, key objectKey, wanted, live *unstructured.Unstructured) (bool, error) {
+// trace of an object that was applied, or the one that is on record where none is
+// remembered. What is on record need not be remembered.
+func (m *memory) trace(release types.UID, key objectKey, recorded string) string {
 	m.mu.Lock()
-	before, ok := m.releases[release][key]
-	m.mu.Unlock()
-	if !ok {
-		return false, nil
+	defer m.mu.Unlock()
+	t, ok := m.releases[release][key]
+	switch {
+	case !ok:
+		return recorded
+	case t == recorded:
+		delete(m.releases[release], key)
+		if len(m.releases[release]) == 0 {
+			delete(m.releases, release)
+		}
 	}
-	now, err := traceOf(wanted, live)
-	return before == now, err
+	return t
 }
 
 // retain nothing of a Release but some objects.
@@ -81,54 +74,27 @@ func (m *memory) forget(release types.UID) {
 	delete(m.releases, release)
 }
 
-func traceOf(wanted, live *unstructured.Unstructured) (trace, error) {
-	w, err := drift.HashWanted(wanted)
+// digits of each hash in a trace. They tell revisions of one object apart.
+const digits = 16
+
+// wantedTrace is the first half of a trace: what is asked for.
+func wantedTrace(o apply.Object) (string, error) {
+	h, err := drift.HashWanted(o.Without(o.Unstructured))
 	if err != nil {
-		return trace{}, fmt.Errorf("cannot compare %s %q: %w", wanted.GetKind(), wanted.GetName(), err)
+		return "", fmt.Errorf("cannot compare %s %q: %w", o.GetKind(), o.GetName(), err)
 	}
-	l, err := drift.Hash(live, wanted)
-	if err != nil {
-		return trace{}, fmt.Errorf("cannot compare %s %q: %w", wanted.GetKind(), wanted.GetName(), err)
-	}
-	return trace{wanted: w, live: l}, nil
+	return h[:digits], nil
 }
 
-// maxBundles is how many opened Bundles are kept. Most Releases share a few.
-const maxBundles = 128
-
-// bundles opens Bundles, and keeps those that were opened lately. They never change.
-type bundles struct {
-	hub    client.Reader
-	opened *lru.Cache // of bundle.Content, by UID
-}
-
-func newBundles(hub client.Reader) *bundles { return &bundles{hub: hub, opened: lru.New(maxBundles)} }
-
-// open the Bundle that a Release wants. The content is shared and must not be changed.
-// It also returns the digest of the content.
-func (b *bundles) open(ctx context.Context, mg *v1alpha1.Release) (bundle.Content, string, error) {
-	p := mg.Spec.ForProvider
-	bd := &v1alpha1.Bundle{}
-	err := b.hub.Get(ctx, types.NamespacedName{Namespace: mg.GetNamespace(), Name: p.Bundle}, bd)
-	if kerrors.IsNotFound(err) {
-		return bundle.Content{}, "", fmt.Errorf("waits for bundle %q to be there", p.Bundle)
-	}
+// traceOf an application: what was asked for, and what came back.
+func traceOf(o apply.Object, live *unstructured.Unstructured) (string, error) {
+	w, err := wantedTrace(o)
 	if err != nil {
-		return bundle.Content{}, "", fmt.Errorf("cannot get bundle %q: %w", p.Bundle, err)
+		return "", err
 	}
-	if bd.Spec.Application != p.Application {
-		return bundle.Content{}, "", fmt.Errorf("bundle %q is of application %q and not of %q", p.Bundle, bd.Spec.Application, p.Application)
-	}
-	if v, ok := b.opened.Get(bd.GetUID()); ok && bd.GetUID() != "" {
-		return v.(bundle.Content), bd.Spec.Digest, nil //nolint:forcetypeassert // Holds nothing else.
-	}
-	c, err := bundle.Open(bd, func(name string) (*v1alpha1.Bundle, error) {
-		part := &v1alpha1.Bundle{}
-		return part, b.hub.Get(ctx, types.NamespacedName{Namespace: mg.GetNamespace(), Name: name}, part)
-	})
+	l, err := drift.Hash(o.Without(live), o.Without(o.Unstructured))
 	if err != nil {
-		return bundle.Content{}, "", err
+		return "", fmt.Errorf("cannot compare %s %q: %w", o.GetKind(), o.GetName(), err)
 	}
-	b.opened.Add(bd.GetUID(), c)
-	return c, bd.Spec.Digest, nil
+	return w + "." + l[:digits], nil
 }

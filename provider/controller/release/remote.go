@@ -17,12 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/internal/apply"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
-// parallelReads of one Release on its cluster.
-const parallelReads = 4
+// parallelCalls of one Release to its cluster.
+const parallelCalls = 4
 
 // A remote is the cluster of a Release.
 type remote struct {
@@ -75,21 +74,30 @@ func get(ctx context.Context, c client.Client, ref v1alpha1.ObjectReference) (*u
 // getAll objects, a few at a time. The result has an entry for each reference.
 func (r *remote) getAll(ctx context.Context, refs []v1alpha1.ObjectReference) ([]*unstructured.Unstructured, error) {
 	out, errs := make([]*unstructured.Unstructured, len(refs)), make([]error, len(refs))
-	slots, wg := make(chan struct{}, parallelReads), sync.WaitGroup{}
-	for i, ref := range refs {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			out[i], errs[i] = r.get(ctx, ref)
-		})
-	}
-	wg.Wait()
+	parallel(len(refs), func(i int) { out[i], errs[i] = r.get(ctx, refs[i]) })
 	for _, err := range errs {
 		if err != nil {
 			return nil, err // The first says it all, and is the same every time.
 		}
 	}
 	return out, nil
+}
+
+// parallel calls a function for each of some positions, a few at a time.
+func parallel(n int, call func(i int)) {
+	if n == 1 {
+		call(0)
+		return
+	}
+	slots, wg := make(chan struct{}, parallelCalls), sync.WaitGroup{}
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			call(i)
+		})
+	}
+	wg.Wait()
 }
 
 // exists is true where an object is there. Only its metadata is asked for: the tenant
@@ -107,14 +115,22 @@ func (r *remote) exists(ctx context.Context, ref v1alpha1.ObjectReference) (bool
 	return true, nil
 }
 
-// apply an object, and return what is there now.
-func (r *remote) apply(ctx context.Context, o apply.Object) (*unstructured.Unstructured, error) {
-	u := o.DeepCopy()
+// apply an object, which becomes what is there then.
+func (r *remote) apply(ctx context.Context, u *unstructured.Unstructured) error {
 	err := r.tenant.Client().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
 	if err != nil {
-		return nil, explain(o.GetKind(), o.GetName(), err)
+		return explain(u.GetKind(), u.GetName(), err)
 	}
-	return u, nil
+	return nil
+}
+
+// merge a patch into an object, which becomes what is there then.
+func (r *remote) merge(ctx context.Context, u *unstructured.Unstructured, patch []byte) error {
+	err := r.tenant.Client().Patch(ctx, u, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
+	if err != nil {
+		return fmt.Errorf("cannot patch %s %q: %w", u.GetKind(), u.GetName(), err)
+	}
+	return nil
 }
 
 // remove an object that was seen, if it still is what was seen.

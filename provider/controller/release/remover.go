@@ -31,7 +31,7 @@ type leftover struct {
 
 // Observe what is left. Only what carries the Release's mark is.
 func (r *remover) Observe(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalObservation, error) {
-	refs := apply.Backwards(mg.Status.AtProvider.Inventory)
+	refs := apply.Removal(mg.Status.AtProvider.Inventory)
 	live, err := r.remote.getAll(ctx, refs)
 	if err != nil {
 		if r.abandons(mg, r.cluster, err) {

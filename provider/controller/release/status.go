@@ -39,9 +39,9 @@ const (
 func (a *applier) report(mg *v1alpha1.Release, done bool) {
 	at := &mg.Status.AtProvider
 	if done {
-		at.Bundle, at.Applied, at.Namespace = mg.Spec.ForProvider.Bundle, a.identity, mg.Spec.ForProvider.Namespace
+		at.Bundle, at.Applied, at.Namespace = mg.Spec.ForProvider.Bundle, a.identity(mg), mg.Spec.ForProvider.Namespace
 	}
-	at.Components = a.components()
+	at.Components = a.components(mg)
 	whole := health.RollUp(at.Components)
 	at.Health, at.Message = whole.Health, whole.Message
 	if !done && at.Health == v1alpha1.Healthy {
@@ -53,14 +53,14 @@ func (a *applier) report(mg *v1alpha1.Release, done bool) {
 	a.expire(mg)
 	a.setReady(mg)
 	if a.noNews(mg) {
-		inventory := at.Inventory
 		mg.Status = *a.before.DeepCopy()
-		mg.Status.AtProvider.Inventory = inventory
+		return
 	}
+	at.Inventory = a.record(mg, at.Inventory)
 }
 
 // components and their health.
-func (a *applier) components() []v1alpha1.ComponentHealth {
+func (a *applier) components(mg *v1alpha1.Release) []v1alpha1.ComponentHealth {
 	if a.problem != nil {
 		return a.inventoried()
 	}
@@ -68,15 +68,35 @@ func (a *applier) components() []v1alpha1.ComponentHealth {
 	for _, c := range a.set.Components {
 		h := a.healthOf(c)
 		switch {
+		case a.failed[c.Name]:
+			h.Health, h.Message = v1alpha1.Degraded, a.held[c.Name]
 		case a.held[c.Name] != "":
 			h = a.running(c)
 			h.Message = a.held[c.Name]
 		case len(a.waiting[c.Name]) > 0 && h.Health != v1alpha1.Healthy:
 			h.Message = "waits for " + strings.Join(a.waiting[c.Name], ", ")
+		case a.stepping[c.Name] != "":
+			h.Health, h.Message = v1alpha1.Progressing, a.stepping[c.Name]
+		case len(a.bound.Waiting[c.Name]) > 0 && h.Health != v1alpha1.Healthy:
+			h.Message = "waits for outputs of " + strings.Join(a.bound.Waiting[c.Name], ", ")
+		}
+		h.Version = a.versionOf(c.Name)
+		if settled, err := a.settled(mg, c); err == nil && settled {
+			h.Version = c.Version
 		}
 		out = append(out, h)
 	}
 	return out
+}
+
+// versionOf a component's definition that was on the cluster when the reconcile began.
+func (a *applier) versionOf(component string) string {
+	for _, c := range a.before.AtProvider.Components {
+		if c.Name == component {
+			return c.Version
+		}
+	}
+	return ""
 }
 
 // running is the health of what is there of a component that is held. What ran before
@@ -110,7 +130,9 @@ func (a *applier) inventoried() []v1alpha1.ComponentHealth {
 	}
 	out := make([]v1alpha1.ComponentHealth, 0, len(names))
 	for _, n := range names {
-		out = append(out, health.Component(n, results[n]))
+		h := health.Component(n, results[n])
+		h.Version = a.versionOf(n)
+		out = append(out, h)
 	}
 	return out
 }
@@ -119,7 +141,7 @@ func (a *applier) inventoried() []v1alpha1.ComponentHealth {
 // reported as it is.
 func (a *applier) refuse(mg *v1alpha1.Release, err error) error {
 	at := &mg.Status.AtProvider
-	at.Components = a.components()
+	at.Components = a.components(mg)
 	at.Health = health.RollUp(at.Components).Health
 	if len(at.Components) == 0 {
 		at.Health = v1alpha1.Progressing
@@ -165,6 +187,7 @@ func (a *applier) noNews(mg *v1alpha1.Release) bool {
 		ready.Status == corev1.ConditionFalse && ready.ObservedGeneration == mg.GetGeneration() &&
 		a.clock.Since(ready.LastTransitionTime.Time) < quiet &&
 		a.before.GetCondition(xpv2.TypeSynced).Status == corev1.ConditionTrue &&
+		equality.Semantic.DeepEqual(a.before.AtProvider.Procedures, mg.Status.AtProvider.Procedures) &&
 		equality.Semantic.DeepEqual(a.before.AtProvider.Inventory, mg.Status.AtProvider.Inventory)
 }
 

@@ -21,11 +21,17 @@ func (a *applier) Update(ctx context.Context, mg *v1alpha1.Release) (managed.Ext
 	if a.problem != nil {
 		return managed.ExternalUpdate{}, a.refuse(mg, a.problem)
 	}
+	if err := a.fence(mg); err != nil {
+		return managed.ExternalUpdate{}, a.refuse(mg, err)
+	}
 	a.holdForeign(mg)
 	if err := a.writeAhead(ctx, mg); err != nil {
 		return managed.ExternalUpdate{}, err
 	}
 	if err := a.applyAll(ctx, mg); err != nil {
+		if isSuperseded(err) {
+			return managed.ExternalUpdate{}, a.refuse(mg, err)
+		}
 		return managed.ExternalUpdate{}, a.fail(mg, err)
 	}
 	done, err := a.applied(mg)
@@ -33,6 +39,7 @@ func (a *applier) Update(ctx context.Context, mg *v1alpha1.Release) (managed.Ext
 		return managed.ExternalUpdate{}, a.fail(mg, err)
 	}
 	if done {
+		mg.Status.AtProvider.Procedures = nil
 		if err := a.prune(ctx, mg); err != nil {
 			return managed.ExternalUpdate{}, a.refuse(mg, err)
 		}
@@ -44,38 +51,48 @@ func (a *applier) Update(ctx context.Context, mg *v1alpha1.Release) (managed.Ext
 	return managed.ExternalUpdate{}, nil
 }
 
-// holdForeign holds components with an object that is another Release's.
+// holdForeign holds components with an object that is another Release's, or that was
+// there before and is nobody's.
 func (a *applier) holdForeign(mg *v1alpha1.Release) {
 	for _, c := range a.set.Components {
 		for _, o := range c.Objects {
-			live := a.live[a.key(o.Ref())]
-			if live == nil || apply.Owner(live) == "" || owns(mg, live) {
-				continue
+			if live := a.live[a.key(o.Ref())]; live != nil && !o.ReadOnly {
+				if why := a.foreign(mg, o, live); why != "" {
+					a.hold(c.Name, why)
+				}
 			}
-			a.hold(c.Name, fmt.Sprintf("%s %q in namespace %q of cluster %q belongs to Release %s: give it another name, or remove it there",
-				o.GetKind(), o.GetName(), o.GetNamespace(), a.cluster.GetName(), apply.Owner(live)))
 		}
 	}
 }
 
-// writeAhead puts on record what may be put on the cluster, before it is.
+// writeAhead puts on record what may be put on the cluster, and in which epoch, before it
+// is. Whoever does not know the Release as it is now cannot.
 func (a *applier) writeAhead(ctx context.Context, mg *v1alpha1.Release) error {
-	wanted := a.wanted()
-	if apply.Covers(mg.Status.AtProvider.Inventory, wanted) {
+	wanted, at := a.wanted(), &mg.Status.AtProvider
+	if apply.Recorded(at.Inventory, wanted) && at.Epoch == mg.Spec.ForProvider.Epoch && at.Target == mg.Spec.ForProvider.Bundle {
 		return nil
 	}
-	at := &mg.Status.AtProvider
-	at.Inventory = apply.Union(wanted, at.Inventory)
+	at.Inventory = apply.Union(apply.Carry(wanted, at.Inventory), at.Inventory)
+	at.Epoch, at.Target = mg.Spec.ForProvider.Epoch, mg.Spec.ForProvider.Bundle
 	at.Health, at.Message = v1alpha1.Progressing, "is being applied"
-	at.Components = nil
+	components := make([]v1alpha1.ComponentHealth, 0, len(a.set.Components))
 	for _, c := range a.set.Components {
-		at.Components = append(at.Components, v1alpha1.ComponentHealth{Name: c.Name, Health: v1alpha1.Progressing})
+		components = append(components, v1alpha1.ComponentHealth{Name: c.Name, Version: a.versionOf(c.Name), Health: v1alpha1.Progressing})
 	}
+	at.Components = components
+	return a.save(ctx, mg)
+}
+
+// save the status in the midst of a reconcile. A conflict goes up as it is: the runtime
+// tries again, and nothing was applied.
+func (a *applier) save(ctx context.Context, mg *v1alpha1.Release) error {
 	a.setReady(mg)
 	a.setSynced(mg)
+	if err := a.hub.Status().Update(ctx, mg); err != nil {
+		return err
+	}
 	a.before = *mg.Status.DeepCopy()
-	// A conflict goes up as it is: the runtime tries again, and nothing was applied.
-	return a.hub.Status().Update(ctx, mg)
+	return nil
 }
 
 // applyAll components whose turn it is, until it is nobody's any more.
@@ -84,26 +101,37 @@ func (a *applier) applyAll(ctx context.Context, mg *v1alpha1.Release) error {
 	for {
 		var open []apply.Component
 		open, a.waiting = a.set.Open(func(name string) bool { return a.done(mg, name) })
-		i := slices.IndexFunc(open, func(c apply.Component) bool { return !tried[c.Name] && a.held[c.Name] == "" })
+		i := slices.IndexFunc(open, func(c apply.Component) bool {
+			return !tried[c.Name] && a.held[c.Name] == "" && len(a.bound.Waiting[c.Name]) == 0
+		})
 		if i < 0 {
 			return nil
 		}
 		c := open[i]
 		tried[c.Name] = true
 		if err := a.applyComponent(ctx, mg, c); err != nil {
-			if isSilent(err) {
+			if isSilent(err) || isSuperseded(err) {
 				return err
 			}
 			a.hold(c.Name, err.Error())
+		}
+		if err := a.giveOutputs(mg); err != nil {
+			return err
+		}
+		if a.problem != nil {
+			return nil //nolint:nilerr // The components that it concerns say so.
 		}
 	}
 }
 
 // applyComponent applies the objects of a component that are not as they should be,
-// if all that its pods need is there.
+// if all that its pods need is there, and its upgrade procedure is through.
 func (a *applier) applyComponent(ctx context.Context, mg *v1alpha1.Release, c apply.Component) error {
 	settled, err := a.settled(mg, c)
 	if err != nil || settled {
+		return err
+	}
+	if err := a.stillWanted(ctx, mg); err != nil {
 		return err
 	}
 	for _, ref := range a.set.References(c) {
@@ -118,38 +146,49 @@ func (a *applier) applyComponent(ctx context.Context, mg *v1alpha1.Release, c ap
 	if a.held[c.Name] != "" {
 		return nil
 	}
-	for _, o := range c.Objects {
-		key := a.key(o.Ref())
-		if live := a.live[key]; live != nil && live.GetDeletionTimestamp() != nil {
-			continue // It has to go before it can come back.
-		}
-		settled, err := a.objectSettled(mg, o)
-		if err != nil {
-			return err
-		}
-		if settled {
-			continue
-		}
-		live, err := a.remote.apply(ctx, o)
-		if err != nil {
-			return err
-		}
-		a.live[key] = live
-		if err := a.memory.remember(mg.GetUID(), key, o.Unstructured, live); err != nil {
+	if through, err := a.proceed(ctx, mg, c); err != nil || !through {
+		return err
+	}
+	for _, phase := range c.Phases() {
+		if err := a.applyPhase(ctx, mg, phase); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// done is true where a component is as wanted, and healthy.
-func (a *applier) done(mg *v1alpha1.Release, name string) bool {
-	i := slices.IndexFunc(a.set.Components, func(c apply.Component) bool { return c.Name == name })
-	if i < 0 {
-		return false
+// applyPhase applies objects that do not need each other, a few at a time.
+func (a *applier) applyPhase(ctx context.Context, mg *v1alpha1.Release, objects []apply.Object) error {
+	var todo []apply.Object
+	for _, o := range objects {
+		if live := a.live[a.key(o.Ref())]; live != nil && live.GetDeletionTimestamp() != nil {
+			continue // It has to go before it can come back.
+		}
+		settled, err := a.objectSettled(mg, o)
+		if err != nil {
+			return err
+		}
+		if !settled {
+			todo = append(todo, o)
+		}
 	}
-	settled, err := a.settled(mg, a.set.Components[i])
-	return err == nil && settled && a.healthOf(a.set.Components[i]).Health == v1alpha1.Healthy
+	results := make([]written, len(todo))
+	parallel(len(todo), func(i int) { results[i] = a.write(ctx, mg, todo[i]) })
+	for i, o := range todo {
+		if results[i].err != nil {
+			return results[i].err
+		}
+		a.live[a.key(o.Ref())] = results[i].live
+		if results[i].skipped {
+			continue
+		}
+		trace, err := traceOf(o, results[i].live)
+		if err != nil {
+			return err
+		}
+		a.memory.remember(mg.GetUID(), a.key(o.Ref()), trace)
+	}
+	return nil
 }
 
 // prune takes away what is not wanted any more. What is gone leaves the inventory.
@@ -159,6 +198,9 @@ func (a *applier) prune(ctx context.Context, mg *v1alpha1.Release) error {
 		live := a.live[a.key(ref)]
 		if live == nil {
 			continue
+		}
+		if apply.WrittenIn(live, mg.GetUID()) > mg.Spec.ForProvider.Epoch {
+			return errSuperseded
 		}
 		if live.GetDeletionTimestamp() == nil {
 			if err := a.cleaner.remove(ctx, ref, live); err != nil {
@@ -176,7 +218,7 @@ func (a *applier) prune(ctx context.Context, mg *v1alpha1.Release) error {
 	}
 	slices.Reverse(left)
 	a.dropped = left
-	mg.Status.AtProvider.Inventory = append(a.wanted(), left...)
+	mg.Status.AtProvider.Inventory = slices.Concat(apply.Carry(a.wanted(), mg.Status.AtProvider.Inventory), a.kept, left)
 
 	keys := map[objectKey]bool{}
 	for _, ref := range a.wanted() {
@@ -205,8 +247,9 @@ func (a *applier) holdText() string {
 	return strings.Join(parts, "; ")
 }
 
-// healthOf a component's live objects.
+// healthOf a component's live objects, by its own rule where it has one.
 func (a *applier) healthOf(c apply.Component) v1alpha1.ComponentHealth {
+	rule := a.opened.rules[c.Name]
 	results := make([]health.Result, 0, len(c.Objects))
 	for _, o := range c.Objects {
 		live := a.live[a.key(o.Ref())]
@@ -214,7 +257,12 @@ func (a *applier) healthOf(c apply.Component) v1alpha1.ComponentHealth {
 			results = append(results, health.Missing(o.Ref()))
 			continue
 		}
-		results = append(results, a.health(a.key(o.Ref()), live))
+		if rule == nil {
+			results = append(results, a.health(a.key(o.Ref()), live))
+		}
+	}
+	if rule != nil && len(results) == 0 {
+		results = append(results, rule.Of(a.inOrder(c)))
 	}
 	return health.Component(c.Name, results)
 }
