@@ -3,11 +3,11 @@ package productapplication
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
 )
 
 // An outcome is how an application is doing.
@@ -35,10 +35,14 @@ func condition(want wanted, seen observed) (reason, message string) {
 		return v1alpha1.ReasonBlocked, fmt.Sprintf("clusters need %d combinations of override policies and at most %d are possible: let fewer overrides differ by cluster", want.variants, maxVariants)
 	case seen.rollout == nil:
 		return v1alpha1.ReasonProgressing, "waits for the Rollout to be made"
-	case !same(want.rollout.Spec.ForProvider, seen.rollout.Spec.ForProvider), !seen.state.Current(), synced.Status == "":
+	case !takenUp(want.rollout.Spec.ForProvider, seen), synced.Status == "":
 		return v1alpha1.ReasonProgressing, "waits for the Rollout to take up the change"
 	case synced.Status == "False":
 		return v1alpha1.ReasonBlocked, cause(synced.Message)
+	case needsHelp(is):
+		return v1alpha1.ReasonBlocked, progress(is)
+	case is.Phase == mv1alpha1.RolloutRollingBack:
+		return v1alpha1.ReasonDegraded, progress(is)
 	case seen.state.Ready() && is.Clusters.Total == 0:
 		return v1alpha1.ReasonReached, "placed on no cluster, which a topology policy allows"
 	case seen.state.Ready():
@@ -49,6 +53,17 @@ func condition(want wanted, seen observed) (reason, message string) {
 	return v1alpha1.ReasonProgressing, progress(is)
 }
 
+// needsHelp is true where a Rollout does not go on by itself.
+func needsHelp(is mv1alpha1.RolloutObservation) bool {
+	switch is.Phase {
+	case mv1alpha1.RolloutBlocked, mv1alpha1.RolloutHalted, mv1alpha1.RolloutRolledBack, mv1alpha1.RolloutAborted, mv1alpha1.RolloutPaused:
+		return true
+	case mv1alpha1.RolloutPreflight:
+		return is.Preflight != nil && is.Preflight.Blocking > 0
+	}
+	return false
+}
+
 // degraded is true where all clusters have what is wanted, and it was healthy once.
 func degraded(seen observed) bool {
 	c := seen.rollout.Status.AtProvider.Clusters
@@ -56,10 +71,17 @@ func degraded(seen observed) bool {
 	return was && c.Total > 0 && c.Updated == c.Total
 }
 
-// same compares specifications by what they say, leaving aside what the function
-// says nothing about.
+// takenUp is true where what the Rollout says is about what is wanted now.
+func takenUp(want mv1alpha1.RolloutParameters, seen observed) bool {
+	is := seen.rollout.Status.AtProvider
+	return same(want, seen.rollout.Spec.ForProvider) && seen.state.Current() && (is.Digest == "" || is.Digest == rollout.Digest(want))
+}
+
+// same compares specifications by what they say, leaving aside what the API server
+// fills in and what people tell the Rollout.
 func same(want, is mv1alpha1.RolloutParameters) bool {
 	want.Strategy, is.Strategy = mv1alpha1.RolloutStrategy{}, mv1alpha1.RolloutStrategy{}
+	want.Control, is.Control = nil, nil
 	a, errA := json.Marshal(want)
 	b, errB := json.Marshal(is)
 	return errA == nil && errB == nil && string(a) == string(b)
@@ -76,10 +98,17 @@ func cause(message string) string {
 	return message
 }
 
-// progress says on how many clusters the application is, and what is in the way.
+// progress says on how many clusters the application is, and what is in the way: what
+// the preflight found, what the Rollout waits for, or the first cluster that is not as
+// wanted.
 func progress(is mv1alpha1.RolloutObservation) string {
 	s := summary(is.Clusters) + " clusters ready"
+	found := findings(is)
 	switch n := len(is.Problems); {
+	case is.Phase == mv1alpha1.RolloutPreflight && len(found) > 0:
+		return fmt.Sprintf("%s: preflight blocks %s", s, strings.Join(found, "; "))
+	case is.Message != "" && tells(is.Phase):
+		return is.Message
 	case n == 0 && is.Message != "":
 		return s + ": " + is.Message
 	case n == 1:
@@ -90,28 +119,53 @@ func progress(is mv1alpha1.RolloutObservation) string {
 	return s
 }
 
-func problem(p mv1alpha1.ReleaseProblem) string { return p.Cluster + ": " + p.Message }
+// tells is true for phases in which the Rollout's own message says more than the
+// problem of one cluster.
+func tells(phase mv1alpha1.RolloutPhase) bool {
+	return phase != "" && phase != mv1alpha1.RolloutProgressing && phase != mv1alpha1.RolloutCompleted
+}
 
-func summary(c mv1alpha1.RolloutCount) string { return fmt.Sprintf("%d/%d", c.Ready, c.Total) }
+// maxFindings is how many findings of the preflight a claim has.
+const maxFindings = 3
 
-func status(want wanted, seen observed) v1alpha1.ProductApplicationStatus {
-	s := v1alpha1.ProductApplicationStatus{}
-	for _, v := range want.rollout.Spec.ForProvider.Variants {
-		if !slices.Contains(s.Bundles, v.Bundle) {
-			s.Bundles = append(s.Bundles, v.Bundle)
+// findings that block, in a few words each.
+func findings(is mv1alpha1.RolloutObservation) []string {
+	if is.Preflight == nil {
+		return nil
+	}
+	var out []string
+	for i := range is.Preflight.Findings {
+		f := &is.Preflight.Findings[i]
+		if f.Severity != mv1alpha1.Blocking || f.Waived != "" {
+			continue
 		}
+		if len(out) == maxFindings {
+			return append(out, "and more")
+		}
+		out = append(out, fmt.Sprintf("%s: %s (%s)", counted(f.Clusters), finding(f), f.Cause))
 	}
-	if seen.rollout == nil {
-		return s
+	return out
+}
+
+// finding says what is wrong and what to do.
+func finding(f *mv1alpha1.Finding) string {
+	s := f.Message
+	if f.Object != "" {
+		s = f.Object + ": " + s
 	}
-	is := seen.rollout.Status.AtProvider
-	s.Summary = summary(is.Clusters)
-	s.Clusters = v1alpha1.ApplicationClusters{Total: is.Clusters.Total, Updated: is.Clusters.Updated, Ready: is.Clusters.Ready}
-	for _, c := range is.Components {
-		s.Services = append(s.Services, v1alpha1.ServiceStatus{Name: c.Name, Healthy: c.Healthy, Total: c.Total, Message: c.Message})
-	}
-	for _, p := range is.Problems {
-		s.Problems = append(s.Problems, v1alpha1.ClusterProblem{Cluster: p.Cluster, Message: p.Message})
+	if f.Fix != "" {
+		s += ": " + f.Fix
 	}
 	return s
 }
+
+func counted(clusters int32) string {
+	if clusters == 1 {
+		return "1 cluster"
+	}
+	return fmt.Sprintf("%d clusters", clusters)
+}
+
+func problem(p mv1alpha1.ReleaseProblem) string { return p.Cluster + ": " + p.Message }
+
+func summary(c mv1alpha1.RolloutCount) string { return fmt.Sprintf("%d/%d", c.Ready, c.Total) }

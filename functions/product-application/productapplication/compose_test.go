@@ -226,6 +226,50 @@ func TestReached(t *testing.T) {
 			says:   map[string]any{"conditions": conditionsOf("False", "False", `observe failed: topology "eu" selects no cluster`), "atProvider": map[string]any{}},
 			want:   want{v1alpha1.ReasonBlocked, `topology "eu" selects no cluster`, 25 * time.Second},
 		},
+		"OlderRevision": {
+			reason: "A revision that is not the one that is wanted may be reached; this one is not.",
+			says:   map[string]any{"conditions": conditionsOf("True", "True", ""), "atProvider": map[string]any{"clusters": three(3), "digest": "another", "phase": "Completed"}},
+			want:   want{v1alpha1.ReasonProgressing, "waits for the Rollout to take up the change", 25 * time.Second},
+		},
+		"Waiting": {
+			reason: "What a Rollout waits for is said in its words.",
+			says: map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{
+				"clusters": three(1), "phase": "Waiting", "message": `updated on 1 of 3 clusters; wave "canary" soaks for 4m`, "problems": []any{problem}}},
+			want: want{v1alpha1.ReasonProgressing, `updated on 1 of 3 clusters; wave "canary" soaks for 4m`, 25 * time.Second},
+		},
+		"Halted": {
+			reason: "What halted does not go on by itself.",
+			says: map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{
+				"clusters": three(1), "phase": "Halted", "message": "halted: 1 cluster failed", "problems": []any{problem}}},
+			want: want{v1alpha1.ReasonBlocked, "halted: 1 cluster failed", 25 * time.Second},
+		},
+		"RolledBack": {
+			reason: "Nor does what went back, although all clusters may be healthy.",
+			says: map[string]any{"conditions": conditionsOf("True", "True", ""), "atProvider": map[string]any{
+				"clusters": map[string]any{"total": 3, "updated": 0, "ready": 0}, "phase": "RolledBack", "message": "rolled back to revision abc: no"}},
+			want: want{v1alpha1.ReasonBlocked, "rolled back to revision abc: no", 25 * time.Second},
+		},
+		"RollingBack": {
+			reason: "While it goes back it is worse than it was.",
+			says:   map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{"clusters": three(2), "phase": "RollingBack", "message": "rolling back"}},
+			want:   want{v1alpha1.ReasonDegraded, "rolling back", 25 * time.Second},
+		},
+		"Preflight": {
+			reason: "The worst of what the preflight found is spelled out, with what to do.",
+			says: map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{
+				"clusters": three(0), "phase": "Preflight", "message": "held", "preflight": map[string]any{"digest": "", "checked": 3, "blocking": 2, "findings": []any{
+					map[string]any{"cause": "C2", "severity": "Blocking", "object": "Deployment/web", "message": `Secret "db" has no key "user"`, "fix": "add it", "clusters": 2},
+					map[string]any{"cause": "A1", "severity": "Blocking", "message": "waived", "clusters": 1, "waived": "until tomorrow"},
+					map[string]any{"cause": "B2", "severity": "Warning", "message": "may not fit", "clusters": 3},
+					map[string]any{"cause": "C5", "severity": "Blocking", "message": "no such image", "clusters": 1},
+				}}}},
+			want: want{v1alpha1.ReasonBlocked, `0/3 clusters ready: preflight blocks 2 clusters: Deployment/web: Secret "db" has no key "user": add it (C2); 1 cluster: no such image (C5)`, 25 * time.Second},
+		},
+		"Checking": {
+			reason: "While clusters are checked nothing is wrong.",
+			says:   map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{"clusters": three(0), "phase": "Preflight", "message": "2 clusters to be checked"}},
+			want:   want{v1alpha1.ReasonProgressing, "2 clusters to be checked", 25 * time.Second},
+		},
 		"Nowhere": {
 			reason: "A topology may allow that no cluster is selected.",
 			says:   map[string]any{"conditions": conditionsOf("True", "True", ""), "atProvider": map[string]any{}},
@@ -282,6 +326,18 @@ func TestStatus(t *testing.T) {
 		"clusters":   map[string]any{"total": 3, "updated": 2, "ready": 1},
 		"components": []any{map[string]any{"name": "web", "healthy": 1, "total": 3, "message": "f.a: 0 of 1 available"}},
 		"problems":   []any{map[string]any{"cluster": "f.a", "message": "0 of 1 available"}},
+		"phase":      "Waiting", "message": "soaks",
+		"waves": []any{
+			map[string]any{"name": "a", "phase": "Over", "clusters": map[string]any{}}, map[string]any{"name": "b", "phase": "Soaking", "clusters": map[string]any{}},
+			map[string]any{"name": "c", "phase": "Pending", "clusters": map[string]any{}},
+		},
+		"steps": []any{
+			map[string]any{"name": "one", "phase": "Succeeded"}, map[string]any{"name": "two", "phase": "Skipped"},
+			map[string]any{"name": "three", "phase": "Running", "message": "soaks"}, map[string]any{"name": "four", "phase": "Pending"},
+		},
+		"preflight": map[string]any{"digest": "d", "checked": 3, "blocking": 0, "findings": []any{
+			map[string]any{"cause": "B2", "severity": "Warning", "object": "Deployment/web", "message": "may not fit", "fix": "ask for less", "clusters": 3},
+		}},
 	}})
 	got := run(t, req).GetDesired().GetComposite().GetResource().AsMap()["status"]
 	want := map[string]any{
@@ -290,6 +346,11 @@ func TestStatus(t *testing.T) {
 		"bundles":  []any{"app." + strings.TrimPrefix(bundleResources(rsp)[0], bundlePrefix)},
 		"services": []any{map[string]any{"name": "web", "healthy": 1.0, "total": 3.0, "message": "f.a: 0 of 1 available"}},
 		"problems": []any{map[string]any{"cluster": "f.a", "message": "0 of 1 available"}},
+		"rollout":  map[string]any{"phase": "Waiting", "wave": "b", "waves": "1/3", "message": "soaks"},
+		"workflow": map[string]any{"done": "2/4", "steps": []any{map[string]any{"name": "three", "phase": "Running", "message": "soaks"}}},
+		"preflight": map[string]any{"checked": 3.0, "blocking": 0.0, "findings": []any{
+			map[string]any{"cause": "B2", "severity": "Warning", "object": "Deployment/web", "message": "may not fit: ask for less", "clusters": 3.0},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status: -want, +got:\n%s", diff)
@@ -462,5 +523,59 @@ func TestEarlierSteps(t *testing.T) {
 	got := run(t, req).GetDesired().GetResources()["earlier"]
 	if diff := cmp.Diff(earlier, got, protocmp.Transform()); diff != "" {
 		t.Errorf("earlier: -want, +got:\n%s", diff)
+	}
+}
+
+// TestControl leaves alone what people tell a Rollout on its way.
+func TestControl(t *testing.T) {
+	req := request(t, claim(t, minimal))
+	rsp := run(t, req)
+	req = advance(t, req, rsp, map[string]any{"conditions": conditionsOf("True", "True", ""), "atProvider": map[string]any{"clusters": map[string]any{"total": 1, "updated": 1, "ready": 1}}})
+	spec := req.GetObserved().GetResources()[rolloutResource].GetResource().GetFields()["spec"].GetStructValue().GetFields()["forProvider"].GetStructValue()
+	spec.Fields["control"] = structpb.NewStructValue(toStruct(t, map[string]any{"retry": 2, "paused": false}))
+	got := run(t, req)
+	if _, set := rolloutOf(t, got)["control"]; set {
+		t.Error("control is people's: the function must not set it")
+	}
+	if got := got.GetConditions()[0].GetReason(); got != v1alpha1.ReasonReached {
+		t.Errorf("control is not what an application wants, and makes no difference: got %s", got)
+	}
+}
+
+// TestWorkflow composes what a workflow and a rollout policy come to.
+func TestWorkflow(t *testing.T) {
+	rsp := run(t, request(t, claim(t, minimal+`
+  policies:
+  - {name: eu, type: topology, properties: {clusterLabelSelector: {region: eu}}}
+  - {name: us, type: topology, properties: {clusterLabelSelector: {region: us}}}
+  - {name: big, type: override, properties: {components: [{name: web, properties: {cpu: "1"}}]}}
+  - {name: slow, type: rollout, properties: {maxConcurrent: 1, waves: [{name: one, canary: 1, soak: 10m}, {name: rest}]}}
+  workflow:
+    steps:
+    - {name: go-us, type: deploy, properties: {policies: [us, big], auto: false}}
+    - {name: go-eu, type: deploy, properties: {policies: [eu]}}
+`)))
+	got := rolloutOf(t, rsp)
+	delete(got, "variants")
+	want := map[string]any{
+		"application": "app",
+		"placement": map[string]any{
+			"topologies": []any{
+				map[string]any{"name": "us", "clusterLabelSelector": map[string]any{"region": "us"}},
+				map[string]any{"name": "eu", "clusterLabelSelector": map[string]any{"region": "eu"}},
+			},
+			"overrides": []any{map[string]any{"name": "big", "topologies": []any{"us"}}},
+		},
+		"steps": []any{
+			map[string]any{"name": "go-us", "type": "Deploy", "topologies": []any{"us"}, "approval": true},
+			map[string]any{"name": "go-eu", "type": "Deploy", "topologies": []any{"eu"}, "dependsOn": []any{"go-us"}},
+		},
+		"strategy": map[string]any{"maxConcurrent": 1.0, "waves": []any{map[string]any{"name": "one", "canary": 1.0, "soak": "10m0s"}, map[string]any{"name": "rest"}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Rollout: -want, +got:\n%s", diff)
+	}
+	if n := len(bundleResources(rsp)); n != 2 {
+		t.Errorf("want a Bundle for each step, got %d", n)
 	}
 }

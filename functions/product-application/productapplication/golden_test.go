@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
@@ -40,6 +41,9 @@ func TestExamples(t *testing.T) {
 			found++
 			meta, _ := claim["metadata"].(map[string]any)
 			name, _ := meta["name"].(string)
+			if base := strings.TrimSuffix(filepath.Base(f), ".yaml"); !strings.HasPrefix(base, "application") {
+				name += "." + base // One of several states of an application.
+			}
 			t.Run(name, func(t *testing.T) {
 				req := request(t, claim)
 				rsp := run(t, req)
