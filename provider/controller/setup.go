@@ -23,6 +23,7 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/controller/release"
 	"github.com/mainstay-dev/mainstay/provider/controller/rollout"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
+	"github.com/mainstay-dev/mainstay/provider/controller/upgrade"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -82,6 +83,9 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 		}},
 		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
 			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates})
+		}},
+		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK}, func() error {
+			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), nil)
 		}},
 	} {
 		o.Gate.Register(func() {

@@ -109,6 +109,12 @@ type AdmittedShape struct {
 	// Epoch of the Rollout that wrote this. It fences: a lower one is refused.
 	// +kubebuilder:validation:Minimum=0
 	Epoch int64 `json:"epoch"`
+	// Wave that the cluster was in.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Wave string `json:"wave,omitempty"`
+	// At which time it was admitted.
+	At metav1.Time `json:"at"`
 }
 
 // A ClusterStatus is the observed state of a Cluster.

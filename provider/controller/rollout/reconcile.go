@@ -80,6 +80,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (resu
 	if err := r.client.Get(ctx, req.NamespacedName, ro); err != nil {
 		return reconcile.Result{}, errors.Wrap(client.IgnoreNotFound(err), "cannot get Rollout")
 	}
+	if ro.Spec.ForProvider.Fleet != "" {
+		return reconcile.Result{}, nil // Package upgrade carries it out.
+	}
 	policy := managed.NewManagementPoliciesResolver(r.policies, ro.GetManagementPolicies())
 	if meta.IsPaused(ro) || policy.IsPaused() {
 		return reconcile.Result{}, r.write(ctx, ro, ro.Status.AtProvider, xpv2.ReconcilePaused())
