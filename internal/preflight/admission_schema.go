@@ -1,6 +1,10 @@
 package preflight
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -20,7 +24,7 @@ func checkSchema(r *run) {
 			continue
 		}
 		if o.broken != nil {
-			at, what := split(o.broken.Error())
+			at, what := broken(o.broken)
 			r.find(o, at, "correct the field", "cannot be read as %s: %s", o.gvk.Kind, what)
 			continue
 		}
@@ -40,6 +44,15 @@ func (r *run) definition(gk schema.GroupKind) *Definition {
 		return d
 	}
 	return r.snap.Definitions[gk]
+}
+
+// broken says which field cannot be read, and why. What is there is not quoted.
+func broken(err error) (at, what string) {
+	t := &json.UnmarshalTypeError{}
+	if !errors.As(err, &t) {
+		return "", err.Error()
+	}
+	return t.Field, fmt.Sprintf("%s is a %s, and must be a %s", cmp.Or(t.Field, "a value"), t.Value, t.Type)
 }
 
 // split an error of decoding into its field and the whole of it. The decoder quotes the

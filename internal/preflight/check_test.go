@@ -65,7 +65,7 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 		},
 		"A3": {
 			"Unknown": {reason: "A field that is written wrong.", objects: deployment("1", "restartpolicy: Always", needs), want: []string{"A3 Blocking Deployment/web spec.template.spec.restartpolicy"}},
-			"Type":    {reason: "A text where a number is wanted.", objects: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: many}", want: []string{"A3 Blocking Deployment/a "}},
+			"Type":    {reason: "A text where a number is wanted.", objects: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: many}", want: []string{"A3 Blocking Deployment/a spec.replicas"}},
 			"Newer": {
 				reason: "A later release may know the field.", objects: deployment("1", "hologram: true", needs),
 				cluster: []func(*Snapshot){func(s *Snapshot) { s.Minor = 36 }},

@@ -26,11 +26,11 @@ func checkHeap(r *run) {
 				continue
 			}
 			for field, text := range r.heapTexts(w, c) {
-				if m := maxHeap.FindStringSubmatch(text); m != nil && bytes(m[1], m[2]) > limit.Value() {
+				if m := maxHeap.FindStringSubmatch(text); m != nil && byteCount(m[1], m[2]) > limit.Value() {
 					r.find(w.object, at+field, "lower the heap, or raise the limit", "the heap may grow to %s%s, and the memory limit of container %q is %s", m[1], m[2], c.Name, limit.String())
 				}
 				for _, m := range flinkProcess.FindAllStringSubmatch(text, -1) {
-					if r.flinkRole(w, c, m[1]) && bytes(m[2], m[3]) > limit.Value() {
+					if r.flinkRole(w, c, m[1]) && byteCount(m[2], m[3]) > limit.Value() {
 						r.find(w.object, at+field, "lower the process size, or raise the limit", "%s.memory.process.size is %s%s, and the memory limit of container %q is %s", m[1], m[2], m[3], c.Name, limit.String())
 					}
 				}
@@ -67,7 +67,7 @@ func (r *run) flinkRole(w *workload, c *corev1.Container, role string) bool {
 	return strings.Contains(said, role)
 }
 
-func bytes(number, unit string) int64 {
+func byteCount(number, unit string) int64 {
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
 		return 0

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"encoding/json"
 	"iter"
 	"strings"
 
@@ -171,11 +172,25 @@ func read(u *unstructured.Unstructured, component, namespace string) *object {
 			o.unknown = append(o.unknown, e.Error())
 		}
 	case err != nil:
-		o.broken = err
-		return o
+		// Decoded as the server does it, it either works or says which field it is.
+		typed, o.broken = decoded(o)
 	}
-	o.typed = typed
+	if o.broken == nil {
+		o.typed = typed
+	}
 	return o
+}
+
+func decoded(o *object) (runtime.Object, error) {
+	raw, err := json.Marshal(o.Object)
+	if err != nil {
+		return nil, err
+	}
+	typed, err := kinds().New(o.gvk)
+	if err != nil {
+		return nil, err
+	}
+	return typed, json.Unmarshal(raw, typed)
 }
 
 // custom is true for a kind that does not come with Kubernetes.

@@ -108,6 +108,7 @@ func cluster(t testing.TB, change ...func(*Snapshot)) *Snapshot {
 		Objects:         map[ObjectKey]*unstructured.Unstructured{},
 		Definitions:     map[schema.GroupKind]*Definition{},
 	}
+	s.Capacity.Nodes[2].Labels["workload"] = "batch"
 	for gvk := range kinds().AllKnownTypes() {
 		s.Kinds.Served[gvk] = !clusterScoped[gvk.GroupKind()]
 	}
