@@ -320,7 +320,9 @@ func plural(o *object) string {
 func addTimes(to, what corev1.ResourceList, times int) {
 	for name, q := range what {
 		product, sum := q.DeepCopy(), to[name]
-		product.Mul(int64(times))
+		if times != 1 {
+			product.Mul(int64(times))
+		}
 		sum.Add(product)
 		to[name] = sum
 	}

@@ -22,6 +22,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/bundle"
 )
@@ -81,6 +83,8 @@ type run struct {
 	nodes map[*workload]*candidates
 	// pods by the node they are on, once they are asked for.
 	pods map[string][]*Pod
+	// frees are rooms that are free on nodes, once they are asked for.
+	frees map[string]corev1.ResourceList
 }
 
 // find reports something with the severity of its cause.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	resourcehelper "k8s.io/component-helpers/resource"
 	schedulinghelper "k8s.io/component-helpers/scheduling/corev1"
@@ -143,21 +144,22 @@ func checkFits(r *run) {
 
 // room that a node has beside some of its pods.
 func (r *run) room(n *Node, taken func(*Pod) bool) corev1.ResourceList {
-	out := n.Allocatable.DeepCopy()
+	used, pods, some := corev1.ResourceList{}, resource.Quantity{}, false
 	for _, p := range r.podsOn(n) {
-		if !taken(p) {
-			continue
+		if taken(p) {
+			some = true
+			addTimes(used, p.Requests, 1)
+			pods.Add(onePod)
 		}
-		for name, q := range p.Requests {
-			if has, ok := out[name]; ok {
-				has.Sub(q)
-				out[name] = has
-			}
-		}
-		if has, ok := out[corev1.ResourcePods]; ok {
-			has.Sub(onePod)
-			out[corev1.ResourcePods] = has
-		}
+	}
+	if !some {
+		return n.Allocatable
+	}
+	used[corev1.ResourcePods] = pods
+	out := n.Allocatable.DeepCopy()
+	for name, has := range out {
+		has.Sub(used[name])
+		out[name] = has
 	}
 	return out
 }

@@ -75,7 +75,15 @@ func (d *demand) add(w *workload, c *candidates) {
 // free room of a node, counting what the application has there already as free: it is
 // replaced.
 func (r *run) free(n *Node) corev1.ResourceList {
-	return r.room(n, func(p *Pod) bool { return !r.own(p) })
+	if r.frees == nil {
+		r.frees = map[string]corev1.ResourceList{}
+	}
+	room, ok := r.frees[n.Name]
+	if !ok {
+		room = r.room(n, func(p *Pod) bool { return !r.own(p) })
+		r.frees[n.Name] = room
+	}
+	return room
 }
 
 // places that nodes have for pods of one kind.
