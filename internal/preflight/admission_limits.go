@@ -275,7 +275,8 @@ func (r *run) ownUse(ns string) corev1.ResourceList {
 		}
 	}
 	for _, o := range r.objects {
-		if o.namespace != ns || r.snap.Objects[o.key()] == nil {
+		// What is not known to be new may be there, and counted.
+		if live, known := r.snap.Objects[o.key()]; o.namespace != ns || (known && live == nil) {
 			continue
 		}
 		addTimes(out, corev1.ResourceList{corev1.ResourceName("count/" + plural(o)): resource.MustParse("1"), corev1.ResourceName(plural(o)): resource.MustParse("1")}, 1)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -23,12 +25,18 @@ type Needs struct {
 	ServiceAccounts []types.NamespacedName
 	Claims          []types.NamespacedName
 
-	Storage, PriorityClasses, RuntimeClasses bool
+	// Storage is needed, and the classes that claims name.
+	Storage        bool
+	StorageClasses []string
 
-	// Definitions are kinds that do not belong to Kubernetes itself.
-	Definitions []schema.GroupVersionKind
-	Access      []Access
-	Images      []string
+	PriorityClasses, RuntimeClasses bool
+
+	// Kinds of all objects. Definitions are needed of those that are not Kubernetes' own.
+	Kinds []schema.GroupVersionKind
+	// Resources that contracts name.
+	Resources []schema.GroupResource
+	Access    []Access
+	Images    []string
 	// Objects of the content that have fields which cannot be changed, with a version to
 	// read them in.
 	Objects []ObjectRef
@@ -46,7 +54,7 @@ func (s *Subject) Needs() Needs {
 	n := Needs{Namespaces: s.namespaces(), Pods: len(s.workloads) > 0}
 	sets := map[string]map[types.NamespacedName]bool{"ConfigMap": {}, "Secret": {}, "ServiceAccount": {}, "PersistentVolumeClaim": {}}
 	for _, ref := range s.refs {
-		if set, ok := sets[ref.kind]; ok && !late(ref.name) {
+		if set, ok := sets[ref.kind]; ok && !ref.optional && !late(ref.name) {
 			set[types.NamespacedName{Namespace: ref.from.namespace, Name: ref.name}] = true
 		}
 	}
@@ -65,11 +73,22 @@ func (s *Subject) Needs() Needs {
 	n.Images = slices.Sorted(maps.Keys(images))
 	n.Storage = len(s.claims) > 0 || len(n.Claims) > 0
 
-	for _, o := range s.objects {
-		if o.custom() {
-			n.Definitions = append(n.Definitions, o.gvk)
+	for _, c := range s.claims {
+		if c.spec.StorageClassName != nil && !slices.Contains(n.StorageClasses, *c.spec.StorageClassName) {
+			n.StorageClasses = append(n.StorageClasses, *c.spec.StorageClassName)
 		}
-		if hasImmutable(o) {
+	}
+	for _, c := range s.contracts() {
+		for _, k := range c.Kinds {
+			name, _, _ := strings.Cut(k, "/")
+			n.Resources = append(n.Resources, schema.ParseGroupResource(name))
+		}
+	}
+	for _, o := range s.objects {
+		if !slices.Contains(n.Kinds, o.gvk) {
+			n.Kinds = append(n.Kinds, o.gvk)
+		}
+		if hasImmutable(o) && s.compares(o) {
 			n.Objects = append(n.Objects, ObjectRef{ObjectKey: o.key(), Version: o.gvk.Version})
 		}
 	}
@@ -77,6 +96,22 @@ func (s *Subject) Needs() Needs {
 		n.Access = append(n.Access, q.Access)
 	}
 	return n
+}
+
+// compares is true for an object that is worth reading to compare it with. Most
+// ConfigMaps and Services have nothing that cannot be changed.
+func (s *Subject) compares(o *object) bool {
+	switch o.typed.(type) {
+	case *corev1.Service:
+		ip, _, _ := unstructured.NestedString(o.Object, "spec", "clusterIP")
+		return ip != ""
+	case *corev1.ConfigMap:
+		frozen, _, _ := unstructured.NestedBool(o.Object, "immutable")
+		return frozen || slices.ContainsFunc(s.refs, func(r ref) bool {
+			return r.kind == "ConfigMap" && r.name == o.GetName() && r.from.namespace == o.namespace
+		})
+	}
+	return true
 }
 
 func sorted(in map[types.NamespacedName]bool) []types.NamespacedName {

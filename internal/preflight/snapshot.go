@@ -48,13 +48,14 @@ type Snapshot struct {
 	Objects map[ObjectKey]*unstructured.Unstructured
 }
 
-// Kinds that a cluster serves, and whether they have namespaces.
+// Kinds that a cluster serves, of those that were asked for.
 type Kinds struct {
-	// Served by group, version and kind. The value is true for a kind with namespaces.
+	// Served by group, version and kind, in all versions of a kind that is served in
+	// another than was asked for. The value is true for a kind with namespaces.
 	Served map[schema.GroupVersionKind]bool
 	// Resources are plural names by group, and the versions they are served in.
 	Resources map[schema.GroupResource][]string
-	// Incomplete is true where an aggregated API did not answer, so that there may be more.
+	// Incomplete is true where the cluster could not say, so that there may be more.
 	Incomplete bool
 }
 
@@ -146,6 +147,11 @@ type Storage struct {
 type Access struct {
 	Namespace, ServiceAccount string
 	Group, Resource, Verb     string
+}
+
+// String is the question in a line.
+func (a Access) String() string {
+	return a.Namespace + "/" + a.ServiceAccount + " " + a.Verb + " " + a.Resource + "." + a.Group
 }
 
 // An Image as a registry knows it.

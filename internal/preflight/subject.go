@@ -194,7 +194,7 @@ func decoded(o *object) (runtime.Object, error) {
 }
 
 // custom is true for a kind that does not come with Kubernetes.
-func (o *object) custom() bool { return !builtinGroup(o.gvk.Group) }
+func (o *object) custom() bool { return !BuiltinGroup(o.gvk.Group) }
 
 // title of the object as findings have it.
 func (o *object) title() string { return o.GetKind() + "/" + o.GetName() }

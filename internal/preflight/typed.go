@@ -44,8 +44,8 @@ var kinds = sync.OnceValue(func() *runtime.Scheme {
 	return s
 })
 
-// builtinGroup is true for a group whose kinds come with Kubernetes.
-func builtinGroup(group string) bool {
+// BuiltinGroup is true for a group whose kinds come with Kubernetes.
+func BuiltinGroup(group string) bool {
 	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") && builtinGroups[group]
 }
 
