@@ -18,6 +18,7 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/ext"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -51,27 +52,36 @@ type Variables map[string]Type
 // A Program is an expression that was found to be right.
 type Program struct {
 	source string
+	result Type
 	run    cel.Program
 }
 
+// maxRange is the most numbers that lists.range may make, whatever it costs.
+const maxRange = 10_000
+
 // An Env compiles expressions over the same variables.
-type Env struct{ env *cel.Env }
+type Env struct {
+	env *cel.Env
+	// estimator of costs, where the variables' sizes are known.
+	estimator *estimator
+}
 
 // NewEnv returns an environment. Names of variables are CEL identifiers.
-func NewEnv(vars Variables) (*Env, error) {
+func NewEnv(vars Variables, more ...cel.EnvOption) (*Env, error) {
 	opts := []cel.EnvOption{
 		cel.EagerlyValidateDeclarations(true),
 		cel.CrossTypeNumericComparisons(true),
 		cel.OptionalTypes(),
 		ext.Strings(ext.StringsVersion(2)),
-		ext.Lists(ext.ListsVersion(3)),
+		ext.Lists(ext.ListsVersion(3), ext.ListsMaxRangeSize(maxRange)),
 		ext.Math(),
 		ext.Sets(),
+		cel.CustomTypeAdapter(ordered{types.DefaultTypeAdapter}),
 	}
 	for name, t := range vars {
 		opts = append(opts, cel.Variable(name, t))
 	}
-	env, err := cel.NewEnv(opts...)
+	env, err := cel.NewEnv(append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up expressions: %w", err)
 	}
@@ -90,15 +100,24 @@ func (e *Env) Compile(source string, result Type) (*Program, error) {
 	if got := ast.OutputType(); result != cel.DynType && got != cel.DynType && !result.IsAssignableType(got) {
 		return nil, fmt.Errorf("expression %q gives %s: it must give %s", source, got, result)
 	}
+	if err := checkOrder(source, ast); err != nil {
+		return nil, err
+	}
+	if err := e.affordable(source, ast); err != nil {
+		return nil, err
+	}
 	run, err := e.env.Program(ast, cel.CostLimit(MaxCost), cel.EvalOptions(cel.OptOptimize), cel.InterruptCheckFrequency(100))
 	if err != nil {
 		return nil, fmt.Errorf("expression %q is not valid: %w", source, err)
 	}
-	return &Program{source: source, run: run}, nil
+	return &Program{source: source, result: ast.OutputType(), run: run}, nil
 }
 
 // Source returns the expression as it was written.
 func (p *Program) Source() string { return p.source }
+
+// Result returns the type that the expression gives.
+func (p *Program) Result() Type { return p.result }
 
 // Value runs the expression and returns its result as JSON has it: nil, bool, int64,
 // float64, string, []any or map[string]any.
@@ -162,11 +181,11 @@ func native(v ref.Val) (any, error) {
 		}
 		return native(v.GetValue())
 	}
-	if l, ok := v.Value().([]ref.Val); ok {
-		return list(l)
-	}
-	if m, ok := v.Value().(map[ref.Val]ref.Val); ok {
-		return object(m)
+	switch v := v.(type) {
+	case traits.Mapper:
+		return object(v)
+	case traits.Lister:
+		return list(v)
 	}
 	converted, err := v.ConvertToNative(reflect.TypeFor[*structpb.Value]())
 	if err != nil {
@@ -179,26 +198,27 @@ func native(v ref.Val) (any, error) {
 	return pb.AsInterface(), nil
 }
 
-func list(in []ref.Val) (any, error) {
-	out := make([]any, len(in))
-	for i := range in {
-		v, err := native(in[i])
+func list(in traits.Lister) (any, error) {
+	out := []any{}
+	for it := in.Iterator(); it.HasNext() == types.True; {
+		v, err := native(it.Next())
 		if err != nil {
 			return nil, err
 		}
-		out[i] = v
+		out = append(out, v)
 	}
 	return out, nil
 }
 
-func object(in map[ref.Val]ref.Val) (any, error) {
-	out := make(map[string]any, len(in))
-	for k, e := range in {
+func object(in traits.Mapper) (any, error) {
+	out := map[string]any{}
+	for it := in.Iterator(); it.HasNext() == types.True; {
+		k := it.Next()
 		name, ok := k.(types.String)
 		if !ok {
 			return nil, errors.New("keys of an object must be texts")
 		}
-		v, err := native(e)
+		v, err := native(in.Get(k))
 		if err != nil {
 			return nil, err
 		}
