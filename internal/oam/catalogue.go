@@ -196,29 +196,47 @@ func (a *Application) renderPublished(t *ComponentType, c *component, properties
 
 // checkPublished checks objects that a definition made as if a user had written them.
 func checkPublished(definition string, in instance, objects []unstructured.Unstructured) findings {
-	found := findings{}
-	for i := range objects {
-		labels := objects[i].GetLabels()
-		maps.DeleteFunc(labels, func(k, v string) bool { return in.selector()[k] == v })
-		if len(labels) == 0 {
-			labels = nil
-		}
-		if len(objects[i].GetLabels()) > 0 {
-			objects[i].SetLabels(labels)
-		}
-		checkObject(objects[i].Object, path{"objects", i}, &found)
-		checkText(objects[i].Object, path{"objects", i}, &found)
-	}
 	out := findings{}
-	for _, f := range found {
+	for _, f := range checkObjects(in, objects) {
 		out.addf(nil, "%s renders what cannot be applied: %s %s", definition, f.path, f.message)
 	}
 	return out
 }
 
-// note which version a component got.
+// checkObjects checks objects. Our own labels, with the values that they must have, are
+// no problem; they are taken off, and put on again with all others.
+func checkObjects(in instance, objects []unstructured.Unstructured) findings {
+	found := findings{}
+	for i := range objects {
+		if labels := objects[i].GetLabels(); len(labels) > 0 {
+			maps.DeleteFunc(labels, func(k, v string) bool { return in.selector()[k] == v })
+			objects[i].SetLabels(labels)
+		}
+		checkObject(objects[i].Object, path{"objects", i}, &found)
+		checkText(objects[i].Object, path{"objects", i}, &found)
+	}
+	return found
+}
+
+// pin notes which version a component got.
 func (a *Application) pin(p Pinned) {
 	if !slices.Contains(a.pinned, p) {
 		a.pinned = append(a.pinned, p)
 	}
+}
+
+// CheckRendered finds in the objects of a component what could not be applied: kinds of
+// the whole cluster, bad metadata, expressions that do not compile. The paths are within
+// the objects.
+func CheckRendered(in Instance, objects []unstructured.Unstructured) []Problem {
+	copies := make([]unstructured.Unstructured, len(objects))
+	for i := range objects {
+		copies[i] = *objects[i].DeepCopy()
+	}
+	fs := checkObjects(instance{application: in.Application, component: in.Component}, copies)
+	out := make([]Problem, 0, len(fs))
+	for _, f := range fs {
+		out = append(out, Problem{Path: f.path.String(), Message: f.message})
+	}
+	return out
 }
