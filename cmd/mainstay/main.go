@@ -24,6 +24,7 @@ type command struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	Rollout   rolloutCmd   `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
+	Explain   explainCmd   `cmd:"" help:"Say why something is as it is, down to the pod, and what to do."`
 	Demo      demoCmd      `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
 	Package   packageCmd   `cmd:"" help:"Build and push Mainstay's Crossplane packages."`
 	Registry  registryCmd  `cmd:"" help:"Serve a package registry from a folder." hidden:""`

@@ -41,7 +41,7 @@ func (failed) Error() string { return "failed" }
 // rolloutFlags say which Rollout.
 type rolloutFlags struct {
 	kube.Flags
-	Application string `arg:"" help:"Name of the application."`
+	Application string `arg:"" help:"Name of the application. That of a fleet's upgrade is <fleet>.upgrade."`
 }
 
 func (f *rolloutFlags) open() (*rollout.Client, *kube.Hub, error) {

@@ -10,7 +10,9 @@ import (
 // A View is a Rollout as a person asks for it. It is what -o json prints, so its
 // fields stay.
 type View struct {
-	Application string                    `json:"application"`
+	Name        string                    `json:"name"`
+	Application string                    `json:"application,omitempty"`
+	Fleet       string                    `json:"fleet,omitempty"`
 	Namespace   string                    `json:"namespace"`
 	Phase       v1alpha1.RolloutPhase     `json:"phase"`
 	Message     string                    `json:"message,omitempty"`
@@ -62,7 +64,9 @@ type Gate struct {
 func See(ro *v1alpha1.Rollout, now time.Time) View {
 	at := ro.Status.AtProvider
 	v := View{
+		Name:        ro.GetName(),
 		Application: ro.Spec.ForProvider.Application,
+		Fleet:       ro.Spec.ForProvider.Fleet,
 		Namespace:   ro.GetNamespace(),
 		Phase:       at.Phase,
 		Message:     at.Message,
@@ -124,34 +128,42 @@ func next(v View, ro *v1alpha1.Rollout) []string {
 	var out []string
 	for _, a := range v.Approvals {
 		if a.Asked {
-			out = append(out, say(fmt.Sprintf("rollout approve %s %s", v.Application, a.Gate)))
+			out = append(out, say(fmt.Sprintf("rollout approve %s %s", v.Name, a.Gate)))
 		}
 	}
 	switch v.Phase {
 	case v1alpha1.RolloutHalted:
-		out = append(out, say("explain app/"+v.Application), say("rollout retry "+v.Application))
+		out = append(out, say("explain "+v.claim()), say("rollout retry "+v.Name))
 		if v.GoesBackTo != nil {
-			out = append(out, say("rollout rollback "+v.Application))
+			out = append(out, say("rollout rollback "+v.Name))
 		}
 	case v1alpha1.RolloutRolledBack:
-		out = append(out, say("explain app/"+v.Application), say("rollout retry "+v.Application))
+		out = append(out, say("explain "+v.claim()), say("rollout retry "+v.Name))
 	case v1alpha1.RolloutAborted:
-		out = append(out, say("rollout resume "+v.Application))
+		out = append(out, say("rollout resume "+v.Name))
 		if v.GoesBackTo != nil {
-			out = append(out, say("rollout rollback "+v.Application))
+			out = append(out, say("rollout rollback "+v.Name))
 		}
 	case v1alpha1.RolloutPaused:
 		if c := ro.Spec.ForProvider.Control; c != nil && c.Paused {
-			out = append(out, say("rollout resume "+v.Application))
+			out = append(out, say("rollout resume "+v.Name))
 		}
 	case v1alpha1.RolloutBlocked:
-		out = append(out, say("explain app/"+v.Application))
+		out = append(out, say("explain "+v.claim()))
 	case v1alpha1.RolloutPreflight, v1alpha1.RolloutProgressing, v1alpha1.RolloutWaiting, v1alpha1.RolloutRollingBack, v1alpha1.RolloutCompleted:
 		if len(v.Problems) > 0 || v.Preflight != nil && v.Preflight.Blocking > 0 {
-			out = append(out, say("explain app/"+v.Application))
+			out = append(out, say("explain "+v.claim()))
 		}
 	}
 	return out
+}
+
+// claim that the Rollout is of.
+func (v View) claim() string {
+	if v.Fleet != "" {
+		return "fleet/" + v.Fleet
+	}
+	return "app/" + v.Application
 }
 
 // Command to type.

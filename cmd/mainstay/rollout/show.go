@@ -55,7 +55,7 @@ func (p *painter) head() {
 	if phase == "" {
 		phase = "Unknown"
 	}
-	p.add(screen.Span{Text: v.Application, Style: screen.Strong}, screen.Span{Text: " in " + v.Namespace + "  "}, screen.Span{Text: phase, Style: phaseStyle(v.Phase)})
+	p.add(screen.Span{Text: v.Name, Style: screen.Strong}, screen.Span{Text: " in " + v.Namespace + "  "}, screen.Span{Text: phase, Style: phaseStyle(v.Phase)})
 	if v.Message != "" {
 		p.add(screen.Span{Text: v.Message})
 	}
@@ -289,7 +289,7 @@ func ApprovalLines(v control.View) []screen.Line {
 		return []screen.Line{screen.Text(screen.Plain, "Nothing of revision "+control.Short(v.Revision)+" waits for an approval.")}
 	}
 	p := painter{view: v}
-	p.add(screen.Span{Text: fmt.Sprintf("%s in %s, revision %s", v.Application, v.Namespace, control.Short(v.Revision)), Style: screen.Strong})
+	p.add(screen.Span{Text: fmt.Sprintf("%s in %s, revision %s", v.Name, v.Namespace, control.Short(v.Revision)), Style: screen.Strong})
 	name := 0
 	for _, a := range v.Approvals {
 		name = max(name, len(a.Gate))
@@ -307,6 +307,6 @@ func ApprovalLines(v control.View) []screen.Line {
 			screen.Span{Text: fmt.Sprintf("  approved by %d of %d%s", len(a.By), a.Needed, by)})
 	}
 	p.add()
-	p.add(screen.Span{Text: control.Command(fmt.Sprintf("rollout approve %s %s", v.Application, v.Approvals[0].Gate), v.Namespace)})
+	p.add(screen.Span{Text: control.Command(fmt.Sprintf("rollout approve %s %s", v.Name, v.Approvals[0].Gate), v.Namespace)})
 	return p.lines
 }
