@@ -7,8 +7,31 @@
 // beginning, since server-side apply makes creating and updating the same thing.
 //
 // Invariants: whatever is on a cluster is in the inventory first. Nothing is taken
-// over, changed or removed that carries another Release's mark. What is there is
-// touched only once everything that the change needs is there too.
+// over, changed or removed that carries another Release's mark, nor, unless a policy
+// says so, what is there already and is nobody's. What is there is touched only once
+// everything that the change needs is there too.
+//
+// Never two epochs. Rollouts number their decisions; the API server lets no Release go
+// back to a lower number. What is left to fear is a provider that acts on what it read
+// before: one that lost its lead and does not know, or one whose cache is behind.
+//
+//   - Before anything is written for a new Bundle or epoch, the epoch is put into the
+//     status, with an optimistic lock: who read the Release before it was last written
+//     fails there.
+//   - Who had passed there writes each object only onto the very version of it that it
+//     has read, and each object says in which epoch it was written last. So after the new
+//     epoch has written an object, the old one either reads that, or conflicts.
+//   - An object that the new epoch has no need to write is the same in both.
+//   - An object that is gone has no version. It is made only within a few seconds of
+//     having read the Release, or having made sure of it; another provider waits longer
+//     than that before it takes over.
+//
+// What was applied is on record in the inventory, as a trace for each object, so that
+// neither another revision nor a restart applies what has not changed.
+//
+// Upgrade procedures go step by step, each put on record before it is taken. Steps are
+// idempotent: patches are merged where they are not in yet, and objects are applied once
+// for an upgrade. A field that only a patch sets stays as the patch left it.
 //
 // Deliberately absent: when to change. Rollouts decide that.
 package release
