@@ -1,6 +1,7 @@
 package oam
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -80,6 +81,9 @@ var keyElement = regexp.MustCompile(`^(?:\.?([^.\[\]"]+)|\[([0-9]{1,3})\]|\["([^
 // parseKey reads the path of a property, such as env[0].value or labels["a.b/c"].
 func parseKey(text string) (path, error) {
 	p := path{}
+	if text == "" {
+		return nil, errors.New("must not be empty")
+	}
 	for rest := text; rest != ""; {
 		m := keyElement.FindStringSubmatch(rest)
 		if m == nil || len(p) == 0 && rest[0] == '.' || len(p) == maxDepth {
