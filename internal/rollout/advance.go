@@ -108,7 +108,7 @@ func (n *plan) settled(w *wave) string {
 	}
 	switch {
 	case open+moving > 0:
-		return fmt.Sprintf("waits for %s to be moved", clusters(open+moving))
+		return fmt.Sprintf("has %d of %s to go", open+moving, clusters(len(w.members)))
 	case failed > 0 && !n.tolerated():
 		return fmt.Sprintf("waits for %s: %s", sick.label(), sick.problem())
 	case healthy == 0 && parked > 0:

@@ -65,12 +65,21 @@ func (n *plan) shrinks() string {
 	if limit == nil || n.control().AllowDeletions == n.is.Digest {
 		return ""
 	}
-	left := n.left()
-	if b := resolve(limit, len(n.releases), 0); left > b {
+	left, of := n.left(), n.had()
+	if b := resolve(limit, of, 0); left > b {
 		return fmt.Sprintf("the placement leaves out %d of %s and maxDeletions allows %d: set control.allowDeletions to %s if that is meant",
-			left, clusters(len(n.releases)), b, n.is.Digest)
+			left, clusters(of), b, n.is.Digest)
 	}
 	return ""
+}
+
+// had counts the clusters that had the application before this revision.
+func (n *plan) had() int {
+	count := 0
+	for _, r := range n.releases {
+		count += int(one(!r.Untouched || r.Epoch < n.is.Began))
+	}
+	return count
 }
 
 // left counts the clusters that are there, have the application, and are not placed.

@@ -20,10 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // TestTranscripts tells stories, and compares them with the files in testdata as
 // prose: read those to learn how a Rollout behaves.
 func TestTranscripts(t *testing.T) {
-	cases := map[string]struct {
-		reason string
-		play   func(s *story)
-	}{
+	cases := map[string]tale{
 		"first-rollout": {
 			reason: "A new application reaches five clusters, two at a time.",
 			play: func(s *story) {
@@ -134,6 +131,9 @@ func TestTranscripts(t *testing.T) {
 				s.turns(3)
 			},
 		},
+	}
+	for name, more := range tales() {
+		cases[name] = more
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

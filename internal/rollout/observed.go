@@ -68,6 +68,8 @@ type Release struct {
 	// in then.
 	Epoch int64
 	Wave  string
+	// Untouched is true where nobody changed what is wanted since the Release was made.
+	Untouched bool
 	// Since when it is as it is: in motion, or not. Zero where that is not known.
 	Since metav1.Time
 	// Health that was observed last, and its message.

@@ -130,7 +130,11 @@ func check(t *testing.T, w *world, o Observed, d Decision) {
 			t.Fatalf("%s is removed although its cluster is %q, blocked %q, paused %t", name, state, o.Blocked, w.spec.Strategy.Paused)
 		}
 	}
-	if limit := w.spec.Strategy.MaxConcurrent.IntValue(); starts > 0 && moving+starts > limit {
+	concurrent := w.spec.Strategy.MaxConcurrent
+	if r := w.spec.Strategy.Rollback; r != nil && d.Status.Failed != nil && d.Status.Failed.To != "" {
+		concurrent = r.MaxConcurrent
+	}
+	if limit := concurrent.IntValue(); starts > 0 && moving+starts > limit {
 		t.Fatalf("%d are in motion and %d more are started, but at most %d may be", moving, starts, limit)
 	}
 	if v := w.spec.Strategy.MaxUnavailable; v != nil && takesDown > 0 && unavailable+takesDown > max(1, v.IntValue()) {

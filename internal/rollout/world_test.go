@@ -141,6 +141,7 @@ func (w *world) act(d Decision, omit int) bool {
 	}
 	for _, p := range d.Update {
 		if r := w.releases[p.Name]; r != nil && r.Epoch <= d.Epoch && may() {
+			r.Untouched = false
 			r.Wanted, r.Epoch, r.Wave, r.Since = p.Payload, d.Epoch, p.Wave, metav1.NewTime(w.now)
 			r.Failed, r.Failure, r.Unreachable, r.Health = false, "", false, v1alpha1.Unknown
 			w.written = max(w.written, d.Epoch)
@@ -149,7 +150,7 @@ func (w *world) act(d Decision, omit int) bool {
 	for _, p := range d.Create {
 		if w.releases[p.Name] == nil && may() {
 			w.releases[p.Name] = &Release{
-				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Since: metav1.NewTime(w.now),
+				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Untouched: true, Since: metav1.NewTime(w.now),
 			}
 			w.written = max(w.written, d.Epoch)
 		}
@@ -211,6 +212,12 @@ func transcript(d Decision) string {
 	}
 	list("create", d.Create)
 	list("update", d.Update)
+	for _, q := range d.Ask {
+		lines = append(lines, "  asks "+q.Key)
+	}
+	for _, p := range d.Check {
+		lines = append(lines, "  checks "+p.Target.Label())
+	}
 	for _, v := range d.Status.Variants {
 		if len(v.Overrides) > 0 {
 			lines = append(lines, fmt.Sprintf("  needs a variant with %s for %d", strings.Join(v.Overrides, "+"), v.Clusters))

@@ -149,6 +149,7 @@ func seen(rel *v1alpha1.Release) rollout.Release {
 		Wanted:     rollout.Payload{Bundle: rel.Spec.ForProvider.Bundle, Namespace: rel.Spec.ForProvider.Namespace},
 		Applied:    rollout.Payload{Bundle: at.Bundle, Namespace: at.Namespace},
 		Epoch:      rel.Spec.ForProvider.Epoch,
+		Untouched:  rel.GetGeneration() <= 1,
 		Wave:       rel.GetAnnotations()[v1alpha1.AnnotationWave],
 		Health:     v1alpha1.Unknown,
 		Message:    at.Message,
