@@ -92,7 +92,7 @@ func anyStrategy(rnd *rand.Rand) v1alpha1.RolloutStrategy {
 			w.MaxConcurrent = number(1 + rnd.Intn(2))
 		}
 		for j, g := range anyGates() {
-			if maybe(4) {
+			if maybe(3) {
 				g.Name = fmt.Sprintf("g%d", j)
 				if maybe(4) {
 					g.Timeout = minutes(5 + rnd.Intn(30))
@@ -196,6 +196,9 @@ func (h *history) check(before v1alpha1.RolloutObservation, o Observed, d Decisi
 	if d.Epoch != before.Epoch && d.Acts() && !d.PersistFirst {
 		h.t.Fatalf("something is written in an epoch that is not persisted")
 	}
+	if f := d.Status.Failed; f != nil && f.To != "" && (before.Failed == nil || before.Failed.To == "") && d.Epoch == before.Epoch {
+		h.t.Fatalf("a rollback begins without an epoch of its own")
+	}
 	placed := slices.Concat(d.Create, d.Update)
 	back := d.Status.Failed != nil && d.Status.Failed.To != ""
 	c := h.spec.Control
@@ -204,6 +207,7 @@ func (h *history) check(before v1alpha1.RolloutObservation, o Observed, d Decisi
 	}
 	for _, p := range placed {
 		h.checkStart(d, p, back)
+		h.checkBegin(o, d, p, back)
 	}
 	h.checkBudget(d, back)
 	h.checkWaves(before, o, d)
@@ -243,6 +247,26 @@ func (h *history) checkStart(d Decision, p Placed, back bool) {
 		}
 		if strings.HasPrefix(w.Name, step+"/") == strings.Contains(p.Wave, "/") && w.Phase != v1alpha1.WaveOver {
 			h.t.Fatalf("%s is started in wave %s although %s is %s", p.Name, p.Wave, w.Name, w.Phase)
+		}
+	}
+}
+
+// checkBegin of a wave: the gates before it are open.
+func (h *history) checkBegin(o Observed, d Decision, p Placed, back bool) {
+	h.t.Helper()
+	begun := slices.ContainsFunc(o.Releases, func(r Release) bool { return r.Wave == p.Wave && r.Epoch >= d.Status.Began })
+	name := p.Wave[strings.LastIndex(p.Wave, "/")+1:]
+	i := slices.IndexFunc(h.spec.Strategy.Waves, func(s v1alpha1.Wave) bool { return s.Name == name })
+	if back || begun || i < 0 || slices.ContainsFunc(o.Status.Waves, func(w v1alpha1.WaveStatus) bool { return w.Name == p.Wave && w.Phase == v1alpha1.WaveOver }) {
+		return
+	}
+	for _, g := range h.spec.Strategy.Waves[i].Gates {
+		closed := g.Webhook != nil && !o.Answers["gate/"+p.Wave+"/"+g.Name].Yes
+		closed = closed || (g.Approval != nil && !slices.ContainsFunc(h.spec.Control.Approvals, func(a v1alpha1.Approval) bool {
+			return a.Gate == p.Wave+"/"+g.Name && a.Digest == d.Status.Digest
+		}))
+		if closed && timeOf(g) == v1alpha1.GateBefore {
+			h.t.Fatalf("wave %s begins although its gate %s is closed", p.Wave, g.Name)
 		}
 	}
 }
