@@ -52,6 +52,9 @@ func explainType(s *structural.Structural, v any) string {
 		}
 	}
 	msg := fmt.Sprintf("must be %s, got %s", want[t], describe(v))
+	if isSecret(s) {
+		msg = fmt.Sprintf("must be %s", want[t])
+	}
 	switch v.(type) {
 	case int64, float64, bool:
 		if t == "string" {
@@ -59,6 +62,17 @@ func explainType(s *structural.Structural, v any) string {
 		}
 	}
 	return msg
+}
+
+// isSecret returns true where a value must not be shown.
+func isSecret(s *structural.Structural) bool {
+	if s == nil {
+		return false
+	}
+	if s.AdditionalProperties != nil && isSecret(s.AdditionalProperties.Structural) {
+		return true
+	}
+	return s.ValueValidation != nil && s.ValueValidation.Format == "password"
 }
 
 func explainLimit(detail string, limits *structural.ValueValidation, v any) string {

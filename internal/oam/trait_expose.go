@@ -65,6 +65,7 @@ func (p exposedPort) servicePort() map[string]any {
 func expose(t *target, p exposeParameters, fs *findings) {
 	if len(p.Port) > 0 && len(p.Ports) > 0 {
 		fs.addf(path{"port"}, "cannot be used together with ports: put it there")
+		return
 	}
 	at, key := path{"ports"}, "ports"
 	if len(p.Port) > 0 {
@@ -94,6 +95,7 @@ func expose(t *target, p exposeParameters, fs *findings) {
 	}
 	if r := p.Ingress; r != nil {
 		at := path{"ingress"}
+		checkHTTPPath(r.Path, at.field("path"), fs)
 		i := ingress{name: t.in.component, host: r.Host, class: r.Class, classInSpec: true, tlsSecret: r.TLSSecret, annotations: r.Annotations}
 		i.paths = []ingressPath{{path: r.Path, pathType: r.PathType, service: t.in.component, port: backendPort(ports, r.Port, at.field("port"), fs)}}
 		i.add(t, at, fs)
@@ -262,7 +264,6 @@ func (i *ingress) add(t *target, at path, fs *findings) {
 	rule := networkingv1.IngressRule{Host: i.host}
 	rule.HTTP = &networkingv1.HTTPIngressRuleValue{}
 	for _, p := range i.paths {
-		checkHTTPPath(p.path, at.field("path"), fs)
 		kind := networkingv1.PathType(p.pathType)
 		rule.HTTP.Paths = append(rule.HTTP.Paths, networkingv1.HTTPIngressPath{Path: p.path, PathType: &kind, Backend: networkingv1.IngressBackend{
 			Service: &networkingv1.IngressServiceBackend{Name: p.service, Port: networkingv1.ServiceBackendPort{Number: p.port}},

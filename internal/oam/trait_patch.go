@@ -2,9 +2,9 @@ package oam
 
 import (
 	"encoding/json"
-	"errors"
 	"reflect"
 	"slices"
+	"sort"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,17 +18,25 @@ type jsonPatchParameters struct {
 
 // jsonPatch changes the workload by JSON Patch, one operation after another.
 func jsonPatch(t *target, p jsonPatchParameters, fs *findings) {
-	before := runtime.DeepCopyJSON(t.workload().Object)
 	for i, op := range p.Operations {
-		at := path{"operations", i}
-		checkOperation(op, at, fs)
-		after, err := patched(t.workload().Object, op)
-		if err != nil {
-			fs.addf(at, "cannot be done to %s %q: %v", t.workload().GetKind(), t.workload().GetName(), err)
-			return
-		}
-		t.workload().Object = after
+		checkOperation(op, path{"operations", i}, fs)
 	}
+	if len(*fs) > 0 {
+		return
+	}
+	before := t.workload().Object
+	after, err := patched(before, p.Operations)
+	if err != nil {
+		// The first that fails is the last of the shortest beginning that does.
+		i := sort.Search(len(p.Operations)-1, func(i int) bool {
+			_, failure := patched(before, p.Operations[:i+1])
+			return failure != nil
+		})
+		_, err = patched(before, p.Operations[:i+1])
+		fs.addf(path{"operations", i}, "cannot be done to %s %q: %v", t.workload().GetKind(), t.workload().GetName(), err)
+		return
+	}
+	t.workload().Object = after
 	// What the object has become was written in no one place.
 	found := findings{}
 	t.checkPatched(before, &found)
@@ -57,29 +65,28 @@ func checkOperation(op map[string]any, at path, fs *findings) {
 	}
 }
 
-// maxPatched bounds what copies can add up to.
-const maxPatched = 1 << 20
+// maxCopied bounds what copies can add up to, in bytes.
+const maxCopied = 1 << 20
 
-// patched returns an object with one operation done.
-func patched(o, op map[string]any) (map[string]any, error) {
-	raw, err := json.Marshal(o)
+// patched returns an object with operations done. The object itself is left alone.
+func patched(o map[string]any, ops []map[string]any) (map[string]any, error) {
+	object, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
 	}
-	ops, err := json.Marshal([]any{op})
+	raw, err := json.Marshal(ops)
 	if err != nil {
 		return nil, err
 	}
-	p, err := jsonpatch.DecodePatch(ops)
+	p, err := jsonpatch.DecodePatch(raw)
 	if err != nil {
 		return nil, err
 	}
-	out, err := p.Apply(raw)
+	options := jsonpatch.NewApplyOptions()
+	options.AccumulatedCopySizeLimit = maxCopied
+	out, err := p.ApplyWithOptions(object, options)
 	if err != nil {
 		return nil, err
-	}
-	if len(out) > maxPatched {
-		return nil, errors.New("the object becomes too large")
 	}
 	m := map[string]any{}
 	return m, utiljson.Unmarshal(out, &m)
