@@ -67,6 +67,7 @@ func anything(r *rand.Rand, schemas map[string]*propertySchema) *v1alpha1.Produc
 		s.Components = append(s.Components, v1alpha1.Component{
 			Name: fmt.Sprintf("c%d", i), Type: kind,
 			Properties: encoded(valueOf(r, schemas[kind].structural, "", odd, 0)),
+			Traits:     anyTraits(r, odd),
 		})
 	}
 	if r.IntN(2) == 0 {
@@ -75,6 +76,23 @@ func anything(r *rand.Rand, schemas map[string]*propertySchema) *v1alpha1.Produc
 		})})
 	}
 	return s
+}
+
+func anyTraits(r *rand.Rand, odd int) []v1alpha1.Trait {
+	var out []v1alpha1.Trait
+	for range r.IntN(3) {
+		kind := TraitTypes()[r.IntN(len(TraitTypes()))]
+		schemas, err := traitTypeSchemas()
+		if err != nil {
+			return nil
+		}
+		properties := valueOf(r, schemas[kind].structural, "", odd, 0)
+		if schemas[kind].structural.XPreserveUnknownFields {
+			properties = map[string]any{word(r): oddValue(r, 20)}
+		}
+		out = append(out, v1alpha1.Trait{Type: kind, Properties: encoded(properties)})
+	}
+	return out
 }
 
 func encoded(v any) *runtime.RawExtension {
@@ -105,6 +123,9 @@ func valueOf(r *rand.Rand, s *structural.Structural, name string, odd, depth int
 		return []any{valueOf(r, s.Items, name, odd, depth+1)}
 	case "object":
 		return objectOf(r, s, odd, depth)
+	}
+	if s.XIntOrString || s.XPreserveUnknownFields {
+		return 2
 	}
 	known := map[string]string{"cpu": "100m", "memory": "64Mi", "schedule": "@daily"}
 	if v, ok := known[name]; ok {

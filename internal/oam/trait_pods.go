@@ -31,6 +31,9 @@ func sidecar(t *target, p sidecarParameters, fs *findings) {
 	}{{"livenessProbe", p.LivenessProbe}, {"readinessProbe", p.ReadinessProbe}} {
 		if probe.v != nil {
 			checkHandler(probe.v, []string{"exec", "httpGet", "tcpSocket"}, path{probe.name}, fs)
+			if n, ok := probe.v["successThreshold"].(int64); ok && n > 1 && probe.name == "livenessProbe" {
+				fs.addf(path{probe.name, "successThreshold"}, "must be 1: a container is alive or it is not")
+			}
 			c[probe.name] = probe.v
 		}
 	}

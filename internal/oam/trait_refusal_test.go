@@ -302,13 +302,14 @@ func TestTraitProblems(t *testing.T) {
 		"Sidecar": {
 			reason: "A container has a name of its own, and mounts volumes that there are.",
 			before: `{type: storage, properties: {emptyDir: [{name: tmp, mountPath: /tmp}]}}`,
-			trait:  `{type: sidecar, properties: {name: web, image: b, env: [{name: A}, {name: A, value: x, valueFrom: {}}], volumes: [{name: emptydir-tpm, path: /a}, {name: x, path: /a}], livenessProbe: {}}}`,
+			trait:  `{type: sidecar, properties: {name: web, image: b, env: [{name: A}, {name: A, value: x, valueFrom: {}}], volumes: [{name: emptydir-tpm, path: /a}, {name: x, path: /a}], livenessProbe: {successThreshold: 2}}}`,
 			want: []string{
 				`name: the pods have a container "web" already: choose another name`,
 				`env[1].name: "A" is set twice`,
 				`env[1]: has both value and valueFrom: keep one`,
 				`env[1].valueFrom: must have exactly one of secretKeyRef, configMapKeyRef and fieldRef`,
 				`livenessProbe: must have exactly one of exec, httpGet and tcpSocket`,
+				`livenessProbe.successThreshold: must be 1: a container is alive or it is not`,
 				`volumes[1].path: "/a" already has a volume mounted in container "web"`,
 				`volumes[0].name: the pods have no volume "emptydir-tpm": there are emptydir-tmp: did you mean "emptydir-tmp"?`,
 				`volumes[1].name: the pods have no volume "x": there are emptydir-tmp`,
