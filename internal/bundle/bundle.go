@@ -39,7 +39,7 @@ func New(application string, c Content) ([]*v1alpha1.Bundle, error) {
 	}
 	b := sealed(application, raw, data)
 	for _, comp := range c.Components {
-		bc := v1alpha1.BundleComponent{Name: comp.Name, Type: comp.Type, Version: comp.Version, DependsOn: comp.DependsOn}
+		bc := v1alpha1.BundleComponent{Name: comp.Name, Type: comp.Type, Version: comp.Version, Traits: comp.Traits, DependsOn: comp.DependsOn}
 		for i := range comp.Objects {
 			bc.Objects = append(bc.Objects, comp.Objects[i].GetKind()+"/"+comp.Objects[i].GetName())
 		}

@@ -21,6 +21,8 @@ type Component struct {
 	Type string `json:"type"`
 	// Version of the definition that it was rendered from, where it has one.
 	Version string `json:"version,omitempty"`
+	// Traits are the published trait types that it has, as <type>@<version>.
+	Traits []string `json:"traits,omitempty"`
 	// DependsOn names the components that must be healthy first.
 	DependsOn []string `json:"dependsOn,omitempty"`
 	// Objects to apply. One whose kind has namespaces but that names none goes to

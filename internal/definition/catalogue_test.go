@@ -227,7 +227,7 @@ policies:
 		{v1alpha1.ComponentDefinitionKind, "flink@2.0.0"}, {v1alpha1.ComponentDefinitionKind, "flink@^1"},
 		{v1alpha1.TraitDefinitionKind, "log-shipper"}, {v1alpha1.TraitDefinitionKind, "log-shipper@1"},
 	}
-	if diff := cmp.Diff(want, References(spec, []string{"scaler"})); diff != "" {
+	if diff := cmp.Diff(want, References(spec)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	c := catalogue(t, "1.0.0", "1.1.0")
@@ -244,5 +244,44 @@ func TestCatalogueSaysWhatIsMissing(t *testing.T) {
 	}
 	if _, err := c.TraitType("thing"); err == nil || !strings.Contains(err.Error(), "no TraitDefinition") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A published trait changes a component of whatever type, and the Bundle says that it
+// was there.
+func TestApplicationOfPublishedTraits(t *testing.T) {
+	c := NewCatalogue()
+	r, err := Seal("pause", traitSpec(t, `{version: 1.1.0, appliesTo: [worker], parameters: {type: object, properties: {by: {type: string, default: me}}}, patches: [{patch: {metadata: {annotations: {paused-by: "${parameter.by}"}}}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.AddRevision(r)
+	c.Publish(v1alpha1.TraitDefinitionKind, "pause", []v1alpha1.PublishedVersion{{Version: "1.1.0", Revision: r.GetName()}})
+	a, err := oam.Compile("shop", application(t, `components: [{name: a, type: worker, properties: {image: x}, traits: [{type: pause@1.x, properties: {by: you}}]}]`), oam.WithCatalogue(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := content(t, a).Components[0]
+	if diff := cmp.Diff([]string{"pause@1.1.0"}, got.Traits); diff != "" {
+		t.Errorf("traits (-want +got):\n%s", diff)
+	}
+	if by := got.Objects[0].GetAnnotations()["paused-by"]; by != "you" {
+		t.Errorf("the trait was not applied: %q", by)
+	}
+	if diff := cmp.Diff([]oam.Pinned{{Component: "a", Type: "pause", Version: "1.1.0", Trait: true}}, a.Pinned()); diff != "" {
+		t.Errorf("pinned (-want +got):\n%s", diff)
+	}
+	cases := map[string]struct{ reason, spec, want string }{
+		"Version":  {"A version that there is not is refused.", `components: [{name: a, type: worker, properties: {image: x}, traits: [{type: pause@2}]}]`, "spec.components[0].traits[0].type: "},
+		"Misfit":   {"A trait is for certain components.", `components: [{name: a, type: webservice, properties: {image: x}, traits: [{type: pause}]}]`, "does not fit"},
+		"Property": {"Its properties fit its schema.", `components: [{name: a, type: worker, properties: {image: x}, traits: [{type: pause, properties: {who: x}}]}]`, "spec.components[0].traits[0].properties.who: "},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := oam.Compile("shop", application(t, tc.spec), oam.WithCatalogue(c))
+			if err == nil || !strings.Contains(problemsOf(t, err), tc.want) {
+				t.Errorf("%s\nwant %q, got %v", tc.reason, tc.want, err)
+			}
+		})
 	}
 }

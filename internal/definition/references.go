@@ -24,25 +24,25 @@ func (r Reference) Name() string { return typeName(r.Reference) }
 
 // References returns the definitions that an application names, in its components and
 // in what overrides make of them: each once, sorted. What is built in is none.
-func References(spec *v1alpha1.ProductApplicationSpec, builtInTraits []string) []Reference {
+func References(spec *v1alpha1.ProductApplicationSpec) []Reference {
 	out := []Reference{}
 	add := func(kind, reference string, builtIn []string) {
 		if reference != "" && !slices.Contains(builtIn, typeName(reference)) && len(reference) <= maxReference {
 			out = append(out, Reference{Kind: kind, Reference: reference})
 		}
 	}
-	types := oam.ComponentTypes()
+	types, traits := oam.ComponentTypes(), oam.TraitTypes()
 	for i := range spec.Components {
 		add(v1alpha1.ComponentDefinitionKind, spec.Components[i].Type, types)
 		for _, t := range spec.Components[i].Traits {
-			add(v1alpha1.TraitDefinitionKind, t.Type, builtInTraits)
+			add(v1alpha1.TraitDefinitionKind, t.Type, traits)
 		}
 	}
 	for i := range spec.Policies {
 		for _, c := range overrideComponents(spec.Policies[i].Properties) {
 			add(v1alpha1.ComponentDefinitionKind, c.Type, types)
 			for _, t := range c.Traits {
-				add(v1alpha1.TraitDefinitionKind, t.Type, builtInTraits)
+				add(v1alpha1.TraitDefinitionKind, t.Type, traits)
 			}
 		}
 	}

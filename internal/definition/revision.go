@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
 )
 
@@ -44,7 +46,7 @@ func Seal(name string, spec any) (*v1alpha1.DefinitionRevision, error) {
 	default:
 		return nil, fmt.Errorf("cannot seal %T", spec)
 	}
-	raw, err := json.Marshal(spec)
+	raw, err := canonical(spec)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode definition: %w", err)
 	}
@@ -70,6 +72,20 @@ func Seal(name string, spec any) (*v1alpha1.DefinitionRevision, error) {
 	r.SetLabels(map[string]string{v1alpha1.LabelDefinition: name})
 	r.Spec.Content, r.Spec.Digest = buf.Bytes(), digest(raw)
 	return r, nil
+}
+
+// canonical JSON of a definition: what people wrote as JSON of their own has its keys in
+// order too.
+func canonical(spec any) ([]byte, error) {
+	raw, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	var v any
+	if err := utiljson.Unmarshal(raw, &v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
 }
 
 // open a revision: its content, decompressed, where that is what its digest and its name

@@ -2,6 +2,7 @@ package definition
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -32,6 +33,9 @@ type traitPatch struct {
 // paths in the definition.
 func CompileTrait(name string, spec *v1alpha1.TraitDefinitionSpec) (*Trait, error) {
 	ps := &problems{}
+	if slices.Contains(oam.TraitTypes(), name) {
+		ps.addf("metadata.name", "%q is a built-in trait type: choose another name", name)
+	}
 	checkVersion(spec.Version, ps)
 	t := &Trait{
 		name: name, version: spec.Version, appliesTo: spec.AppliesTo, conflictsWith: spec.ConflictsWith,

@@ -33,6 +33,9 @@ func TestCompileTraitRefuses(t *testing.T) {
 		"Parameter": {"Its schema must be one.", `{version: 1.0.0, parameters: {type: x}, patches: [{patch: {a: b}}]}`, "spec.parameters"},
 		"Example":   {"Its examples must render.", `{version: 1.0.0, objects: [{object: {apiVersion: v1, kind: Namespace, metadata: {name: a}}}], examples: [{name: a}]}`, "belongs to the whole cluster"},
 	}
+	if _, err := CompileTrait("scaler", traitSpec(t, `{version: 1.0.0, patches: [{patch: {a: b}}]}`)); err == nil || !strings.Contains(err.Error(), "built-in trait type") {
+		t.Errorf("a built-in type stays what it is: %v", err)
+	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, err := CompileTrait("thing", traitSpec(t, tc.spec))

@@ -174,6 +174,21 @@ func (a *Application) published(kind string) *ComponentType {
 	return t
 }
 
+// publishedTraits returns the traits of a component that were published, with the
+// versions that it got.
+func (a *Application) publishedTraits(c *component) []string {
+	var out []string
+	for i := range c.traits {
+		if a.catalogue == nil || slices.Contains(TraitTypes(), c.traits[i].kind) {
+			continue
+		}
+		if t, err := a.catalogue.TraitType(c.traits[i].kind); err == nil {
+			out = append(out, t.Name+"@"+t.Version)
+		}
+	}
+	return out
+}
+
 // renderPublished renders a component of a published type.
 func (a *Application) renderPublished(t *ComponentType, c *component, properties map[string]any) (Rendered, findings) {
 	in := instance{application: a.name, component: c.name}

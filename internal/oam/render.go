@@ -28,6 +28,7 @@ func (a *Application) content(components []component, overrides []string, ps *pr
 			part.Version = t.Version
 			a.pin(Pinned{Component: c.name, Type: t.Name, Version: t.Version})
 		}
+		part.Traits = a.publishedTraits(c)
 		out.Components = append(out.Components, part)
 	}
 	a.connect(&out, components, overrides, ps)

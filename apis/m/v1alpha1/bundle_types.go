@@ -110,6 +110,12 @@ type BundleComponent struct {
 	// +kubebuilder:validation:MaxLength=40
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Traits are the published trait types that it has, as <type>@<version>.
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=128
+	// +listType=atomic
+	// +optional
+	Traits []string `json:"traits,omitempty"`
 
 	// DependsOn names the components that must be healthy first.
 	// +listType=set
