@@ -28,7 +28,8 @@ type demoFlags struct {
 	DefaultCircuitBreaker bool `help:"Leave Crossplane's circuit breaker at Crossplane's defaults."`
 }
 
-func (f *demoFlags) demo() (*demo.Demo, error) {
+// demo of some examples, or of so many simulated clusters.
+func (f *demoFlags) demo(simulated int) (*demo.Demo, error) {
 	for _, p := range []*string{&f.Source, &f.State, &f.Binaries} {
 		if *p == "" {
 			*p = filepath.Join(f.Source, "_output", "bin")
@@ -40,12 +41,20 @@ func (f *demoFlags) demo() (*demo.Demo, error) {
 		*p = abs
 	}
 	log := step.New(os.Stdout, clock.RealClock{})
+	examples := filepath.Join(f.Source, "examples", "demo")
+	if simulated > 0 {
+		examples = filepath.Join(f.State, "examples", "simulated")
+		if err := demo.WriteSimulated(examples, simulated); err != nil {
+			return nil, err
+		}
+	}
 	return demo.New(demo.Config{
 		Hub: hub.New(hub.Config{
 			State: f.State, Binaries: f.Binaries, Source: f.Source, Log: log,
-			DefaultCircuitBreaker: f.DefaultCircuitBreaker,
+			DefaultCircuitBreaker: f.DefaultCircuitBreaker, Simulator: simulated > 0,
 		}),
-		Examples: filepath.Join(f.Source, "examples", "demo"),
+		Examples: examples,
+		Clusters: simulated,
 		Binaries: f.Binaries,
 		Out:      os.Stdout,
 		Log:      log,
@@ -54,6 +63,9 @@ func (f *demoFlags) demo() (*demo.Demo, error) {
 
 type demoUpCmd struct {
 	demoFlags
+	Backend  string `default:"local" enum:"local,simulated" help:"Make real clusters (local), or play many (simulated)."`
+	Clusters int    `default:"100"   help:"How many clusters to simulate."`
+
 	HubOnly        bool `help:"Start the hub with Mainstay installed, and apply nothing."`
 	CrossplaneOnly bool `help:"Start the hub with Crossplane, and install nothing."`
 	AdoptPackages  bool `help:"Start the hub with Crossplane, and run the packages that somebody else installs."`
@@ -61,7 +73,11 @@ type demoUpCmd struct {
 
 // Run brings the demo up.
 func (c *demoUpCmd) Run(ctx context.Context) error {
-	d, err := c.demo()
+	simulated := 0
+	if c.Backend == "simulated" {
+		simulated = c.Clusters
+	}
+	d, err := c.demo(simulated)
 	if err != nil {
 		return err
 	}
@@ -83,7 +99,7 @@ type demoDownCmd struct{ demoFlags }
 
 // Run takes the demo down.
 func (c *demoDownCmd) Run(ctx context.Context) error {
-	d, err := c.demo()
+	d, err := c.demo(0)
 	if err != nil {
 		return err
 	}
@@ -94,7 +110,7 @@ type demoStatusCmd struct{ demoFlags }
 
 // Run says what of the demo runs.
 func (c *demoStatusCmd) Run(ctx context.Context) error {
-	d, err := c.demo()
+	d, err := c.demo(0)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,10 @@ import (
 const (
 	poll     = time.Second
 	patience = 10 * time.Minute
+	// patienceEach is how much longer each cluster of a large fleet may take.
+	patienceEach = 2 * time.Second
+	// looked is how many clusters are looked at of many.
+	looked = 10
 )
 
 // A Config says what the demo consists of.
@@ -31,6 +35,8 @@ type Config struct {
 	Hub *hub.Hub
 	// Examples is the folder of manifests to apply.
 	Examples string
+	// Clusters is how many there are to be, where they are many.
+	Clusters int
 	// Binaries is where kubectl is.
 	Binaries string
 	// Out is what the reader sees, and Log where steps are shown.
@@ -53,7 +59,7 @@ func (d *Demo) Up(ctx context.Context) error {
 	if err := d.cfg.Hub.Up(ctx); err != nil {
 		return err
 	}
-	if err := d.cfg.Log.Do(ctx, "Claims of examples/demo are applied", d.apply); err != nil {
+	if err := d.cfg.Log.Do(ctx, "Claims of "+filepath.Base(filepath.Dir(d.cfg.Examples))+"/"+filepath.Base(d.cfg.Examples)+" are applied", d.apply); err != nil {
 		return err
 	}
 	if err := d.cfg.Log.Do(ctx, "Fleet and applications are reached", d.awaitClaims); err != nil {
@@ -126,7 +132,7 @@ func (d *Demo) awaitPods(ctx context.Context, waiting step.Waiting) error {
 		if err != nil {
 			return err
 		}
-		for _, c := range clusters {
+		for _, c := range clusters[:min(len(clusters), looked)] {
 			out, err := d.onCluster(ctx, c, "get", "pods", "-A", "-o", `jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\t"}{.status.phase}{"\n"}{end}`)
 			if err != nil {
 				return err
@@ -154,7 +160,7 @@ func notRunning(cluster, pods string) error {
 
 func (d *Demo) await(ctx context.Context, waiting step.Waiting, check func(context.Context) error) error {
 	last := errors.New("nothing was looked at")
-	err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, poll, patience+time.Duration(d.cfg.Clusters)*patienceEach, true, func(ctx context.Context) (bool, error) {
 		if last = check(ctx); last != nil {
 			waiting(last.Error())
 		}

@@ -10,6 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sigs.k8s.io/yaml"
+
+	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/hub"
 )
 
@@ -114,5 +117,32 @@ func TestDownRemovesGarbage(t *testing.T) {
 	}
 	if _, err := os.Stat(state); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Down(...) left state: %v", err)
+	}
+}
+
+func TestWriteSimulated(t *testing.T) {
+	for _, n := range []int{1, 7, 100, 1003, MaxSimulated} {
+		dir := t.TempDir()
+		if err := WriteSimulated(dir, n); err != nil {
+			t.Fatalf("WriteSimulated(%d): %v", n, err)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "fleet.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleet := v1alpha1.ClusterFleet{}
+		if err := yaml.UnmarshalStrict(b, &fleet); err != nil {
+			t.Fatalf("Fleet of %d: %v", n, err)
+		}
+		got := 0
+		for _, g := range fleet.Spec.Generate {
+			got += int(g.Count) * len(g.Regions)
+		}
+		if got != n {
+			t.Errorf("Fleet of %d has %d clusters", n, got)
+		}
+	}
+	if err := WriteSimulated(t.TempDir(), 0); err == nil {
+		t.Errorf("WriteSimulated(0): want an error")
 	}
 }

@@ -41,6 +41,8 @@ type Config struct {
 	// DefaultCircuitBreaker leaves Crossplane's circuit breaker as Crossplane has
 	// it, instead of setting what Mainstay recommends.
 	DefaultCircuitBreaker bool
+	// Simulator gives the hub a simulator of clusters in a process of its own.
+	Simulator bool
 	// Log of steps. It may be nil.
 	Log *step.Log
 }

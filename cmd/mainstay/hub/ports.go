@@ -30,6 +30,7 @@ const (
 	portCoreWebhook     = "crossplane-webhook"
 	portProviderHealth  = "provider-health"
 	portProviderMetrics = "provider-metrics"
+	portSimulator       = "simulator"
 )
 
 // Ports are drawn from below the range that Linux gives to outgoing connections,

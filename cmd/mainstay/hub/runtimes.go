@@ -70,11 +70,18 @@ func (h *Hub) startProvider(ctx context.Context, waiting step.Waiting) error {
 	if err != nil {
 		return err
 	}
+	simulated := "--simulated-state=" + h.path("simulated")
+	if h.cfg.Simulator {
+		if err := h.startSimulator(ctx, waiting); err != nil {
+			return err
+		}
+		simulated = "--simulator=" + h.path("simulator")
+	}
 	program := h.binary("provider")
 	spec := process.Spec{
 		Dir: h.path("provider"), Name: "provider", Path: program,
 		Args: []string{
-			"--local-binaries=" + h.cfg.Binaries, "--local-state=" + h.Clusters(),
+			"--local-binaries=" + h.cfg.Binaries, "--local-state=" + h.Clusters(), simulated,
 			"--health-address=" + address(health), "--metrics-address=" + address(metrics),
 		},
 		Env:   []string{"KUBECONFIG=" + kubeconfig, "POD_NAMESPACE=" + systemNamespace, "HOME=" + h.cfg.State},
@@ -82,6 +89,22 @@ func (h *Hub) startProvider(ctx context.Context, waiting step.Waiting) error {
 	}
 	url := "http://" + address(health) + "/healthz"
 	return h.run(ctx, spec, waiting, func(ctx context.Context) error { return get(ctx, url) })
+}
+
+// startSimulator starts the simulator of clusters, which is this very program.
+func (h *Hub) startSimulator(ctx context.Context, waiting step.Waiting) error {
+	port, err := h.port(ctx, portSimulator)
+	if err != nil {
+		return err
+	}
+	program := h.binary("mainstay")
+	spec := process.Spec{
+		Dir: h.path("simulator"), Name: "simulator", Path: program,
+		Args:  []string{"simulator", "--state", h.path("simulator"), "--address", address(port)},
+		Env:   []string{"HOME=" + h.cfg.State},
+		Files: []string{program},
+	}
+	return h.run(ctx, spec, waiting, dial(port))
 }
 
 // startRegistry starts the registry, which is this very program.

@@ -63,9 +63,11 @@ func TestFaults(t *testing.T) {
 		faults simulator.Faults
 		is     func(error) bool
 	}{
-		"None":      {simulator.Faults{}, func(err error) bool { return err == nil }},
-		"Errors":    {simulator.Faults{ErrorRate: 1}, kerrors.IsInternalError},
-		"Throttles": {simulator.Faults{ThrottleRate: 1}, func(err error) bool { return kerrors.IsTooManyRequests(err) || errors.Is(err, context.DeadlineExceeded) }},
+		"None":   {simulator.Faults{}, func(err error) bool { return err == nil }},
+		"Errors": {simulator.Faults{ErrorRate: 1}, kerrors.IsInternalError},
+		"Throttles": {simulator.Faults{ThrottleRate: 1}, func(err error) bool {
+			return kerrors.IsTooManyRequests(err) || errors.Is(err, context.DeadlineExceeded)
+		}},
 		"BlackHole": {simulator.Faults{BlackHole: true}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 		"Slow":      {simulator.Faults{Latency: time.Minute}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 		"Refuses":   {simulator.Faults{Refuse: true}, func(err error) bool { return err != nil && !errors.Is(err, context.DeadlineExceeded) }},
