@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+
+	"github.com/mainstay-dev/mainstay/internal/tenancy"
+)
+
+// floorWorkers is how many requests the floor has under way.
+const floorWorkers = 16
+
+// floor is the least that anybody has to do: one server-side apply of each object on
+// each cluster, over connections that are open, without reading anything.
+func (b *bench) floor(ctx context.Context, objects []unstructured.Unstructured) (use, error) {
+	type job struct {
+		client *http.Client
+		host   string
+	}
+	jobs := make([]job, 0, b.Clusters)
+	for i := range b.Clusters {
+		cl, err := b.sim.Get(ctx, platform, clusterName(i))
+		if err != nil || cl == nil {
+			return use{}, errors.Join(err, fmt.Errorf("cannot find cluster %d", i))
+		}
+		cfg := b.sim.Config(cl)
+		cfg.Impersonate = rest.ImpersonationConfig{UserName: tenancy.User(tenant), Groups: []string{tenancy.Group}}
+		h, err := rest.HTTPClientFor(cfg)
+		if err != nil {
+			return use{}, fmt.Errorf("cannot make client: %w", err)
+		}
+		jobs = append(jobs, job{h, cl.Endpoint})
+	}
+	before, err := b.read(ctx)
+	if err != nil {
+		return use{}, err
+	}
+	bodies := make([][]byte, len(objects))
+	for i := range objects {
+		if bodies[i], err = json.Marshal(objects[i].Object); err != nil {
+			return use{}, fmt.Errorf("cannot encode object: %w", err)
+		}
+	}
+	queue := make(chan job)
+	errs := make(chan error, floorWorkers)
+	var wg sync.WaitGroup
+	for range floorWorkers {
+		wg.Go(func() {
+			for j := range queue {
+				for i := range objects {
+					if err := send(ctx, j.client, j.host, &objects[i], bodies[i]); err != nil {
+						select {
+						case errs <- err:
+						default:
+						}
+					}
+				}
+			}
+		})
+	}
+	for _, j := range jobs {
+		queue <- j
+	}
+	close(queue)
+	wg.Wait()
+	close(errs)
+	if err := <-errs; err != nil {
+		return use{}, err
+	}
+	after, err := b.read(ctx)
+	return after.since(before), err
+}
+
+func send(ctx context.Context, c *http.Client, host string, o *unstructured.Unstructured, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPatch, host+pathOf(o)+"?fieldManager=floor&force=true", strings.NewReader(string(body)))
+	if err != nil {
+		return fmt.Errorf("cannot make request: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/apply-patch+yaml")
+	rsp, err := c.Do(r)
+	if err != nil {
+		return fmt.Errorf("cannot apply: %w", err)
+	}
+	defer rsp.Body.Close() //nolint:errcheck // It was only read.
+	// A client that goes on reads the answer.
+	if err := json.NewDecoder(rsp.Body).Decode(&map[string]any{}); err != nil || rsp.StatusCode > 299 {
+		return fmt.Errorf("cannot apply %s: %s: %w", o.GetName(), rsp.Status, err)
+	}
+	return nil
+}
+
+func pathOf(o *unstructured.Unstructured) string {
+	prefix := "/apis/" + o.GetAPIVersion()
+	if o.GetAPIVersion() == "v1" {
+		prefix = "/api/v1"
+	}
+	return prefix + "/namespaces/" + tenant + "/" + strings.ToLower(o.GetKind()) + "s/" + o.GetName()
+}

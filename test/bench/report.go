@@ -1,0 +1,61 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A row of the table.
+type row struct {
+	title string
+	// objects that change on each cluster, and changes that each cluster gets.
+	objects, changes int
+	floor, rollout   []use
+	unavailable      int
+	idle             bool
+}
+
+// median of what was measured, by processor time.
+func median(us []use) use {
+	s := slices.Clone(us)
+	slices.SortFunc(s, func(a, b use) int { return cmp.Compare(a.total(), b.total()) })
+	return s[len(s)/2]
+}
+
+// report is the page.
+func (b *bench) report() string {
+	var t strings.Builder
+	fmt.Fprintf(&t, "| scenario | wall | provider | hub apiserver | etcd | targets | floor: driver + targets | R_cpu | hub writes per (cluster, change) | target writes |\n")
+	fmt.Fprintf(&t, "|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, r := range b.rows {
+		u := median(r.rollout)
+		floor, ratio := "", ""
+		if len(r.floor) > 0 {
+			f := median(r.floor)
+			base := f.cpu[procFloor] + f.cpu[procSimulator]
+			floor = fmt.Sprintf("%s + %s", seconds(f.cpu[procFloor]), seconds(f.cpu[procSimulator]))
+			ratio = fmt.Sprintf("%.1f", float64(u.total())/float64(max(base, 10*time.Millisecond)))
+		}
+		writes := fmt.Sprintf("%.2f", float64(u.hubWrites)/float64(b.Clusters*max(1, r.changes)))
+		if r.idle {
+			writes = fmt.Sprintf("%d in all", u.hubWrites)
+		}
+		fmt.Fprintf(&t, "| %s | %.1f s | %s | %s | %s | %s | %s | %s | %s | %d |\n", r.title, u.wall.Seconds(),
+			seconds(u.cpu[procProvider]), seconds(u.cpu[procAPIServer]), seconds(u.cpu[procEtcd]), seconds(u.cpu[procSimulator]), floor, ratio, writes, u.targetWrites)
+		if r.unavailable > 0 {
+			b.notes = append(b.notes, fmt.Sprintf("%s: at most %d of %d clusters were seen without a healthy version at once.", r.title, r.unavailable, b.Clusters))
+		}
+	}
+	fmt.Fprintf(&t, "\n%d clusters, ten objects an application, %d rounds (medians). Processor times are of the process, in seconds.\n", b.Clusters, b.Rounds)
+	b.notes = append(b.notes, fmt.Sprintf("Peak memory: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB, etcd %d MiB.",
+		b.peak(procProvider), b.peak(procSimulator), b.peak(procAPIServer), b.peak(procEtcd)))
+	for _, n := range b.notes {
+		fmt.Fprintf(&t, "- %s\n", n)
+	}
+	return t.String()
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }
