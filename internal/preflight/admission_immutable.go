@@ -51,7 +51,7 @@ func checkImmutable(r *run) {
 		for _, p := range immutable[o.gvk.GroupKind()] {
 			fields := strings.Split(p, ".")
 			want, wanted, err := unstructured.NestedFieldNoCopy(o.Object, fields...)
-			if err != nil || !wanted || hasLate(want) {
+			if err != nil || !wanted || Late(want) {
 				continue
 			}
 			have, _, _ := unstructured.NestedFieldNoCopy(live.Object, fields...)
@@ -104,7 +104,7 @@ func (r *run) frozen(o *object, live *unstructured.Unstructured) {
 	for _, f := range []string{"data", "binaryData"} {
 		want, _, _ := unstructured.NestedFieldNoCopy(o.Object, f)
 		have, _, _ := unstructured.NestedFieldNoCopy(live.Object, f)
-		if !hasLate(want) {
+		if !Late(want) {
 			r.different(o, f, differs(want, have, f) || differs(have, want, f))
 		}
 	}

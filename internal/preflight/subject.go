@@ -152,7 +152,7 @@ func (s *Subject) makes(o *object) {
 
 // read an object of the content.
 func read(u *unstructured.Unstructured, component, namespace string) *object {
-	o := &object{Unstructured: u, gvk: u.GroupVersionKind(), component: component, late: hasLate(u.Object)}
+	o := &object{Unstructured: u, gvk: u.GroupVersionKind(), component: component, late: Late(u.Object)}
 	o.namespace = u.GetNamespace()
 	switch {
 	case clusterScoped[o.gvk.GroupKind()]:
@@ -203,19 +203,20 @@ func (o *object) key() ObjectKey {
 	return ObjectKey{GroupKind: o.gvk.GroupKind(), NamespacedName: types.NamespacedName{Namespace: o.namespace, Name: o.GetName()}}
 }
 
-func hasLate(v any) bool {
+// Late is true where a value has texts that are bound later.
+func Late(v any) bool {
 	switch t := v.(type) {
 	case string:
 		return late(t)
 	case map[string]any:
 		for k, e := range t {
-			if late(k) || hasLate(e) {
+			if late(k) || Late(e) {
 				return true
 			}
 		}
 	case []any:
 		for _, e := range t {
-			if hasLate(e) {
+			if Late(e) {
 				return true
 			}
 		}
