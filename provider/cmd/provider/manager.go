@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -36,6 +38,8 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/controller"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	mainstaymetrics "github.com/mainstay-dev/mainstay/provider/metrics"
+	"github.com/mainstay-dev/mainstay/provider/preflight"
+	"github.com/mainstay-dev/mainstay/provider/snapshot"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -118,10 +122,23 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		o.ChangeLogOptions = &xpcontroller.ChangeLogOptions{ChangeLogger: managed.NewGRPCChangeLogger(
 			changelogsv1alpha1.NewChangeLogServiceClient(conn), managed.WithProviderVersion("mainstay-provider:"+version.String()))}
 	}
+	targets := target.NewClients(mgr.GetClient())
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
-		Targets:  target.NewClients(mgr.GetClient()),
+		Targets:  targets,
 		Jitter:   f.PollJitter,
 		Workers:  f.workers(),
+
+		Preflight: preflightOf(mgr, f, targets, log),
 	}, stop)
+}
+
+// preflightOf what Rollouts are to move.
+func preflightOf(mgr ctrl.Manager, f flags, targets *target.Clients, log logging.Logger) *preflight.Runner {
+	cl := clock.RealClock{}
+	var images *snapshot.Images
+	if f.RegistryChecks {
+		images = snapshot.NewImages(cl, nil)
+	}
+	return preflight.New(mgr.GetClient(), snapshot.New(targets, cl, rand.Float64, images), targets, cl, rand.Float64, mainstaymetrics.Default.Preflight, log)
 }
