@@ -3,9 +3,9 @@
 //
 // What keeps it small, however large a fleet is:
 //   - No label ever names a cluster. Statuses do.
-//   - Histograms and counters of calls carry no application either.
-//   - What carries an application is a gauge that is worked out, when it is asked for,
-//     from what its Rollout says of itself: an application that is gone leaves no series behind.
+//   - Histograms and counters name no application either.
+//   - What names one is a gauge that is worked out, when it is asked for, from what its
+//     Rollout says of itself: an application that is gone leaves no series behind.
 //
 // Deliberately absent: metrics of reconciles, queues and the provider's own API calls.
 // controller-runtime and crossplane-runtime have them.

@@ -30,7 +30,6 @@ func TestRollouts(t *testing.T) {
 	}
 	ago := metav1.NewTime(now.Add(-90 * time.Second))
 	ro := &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop"}}
-	ro.Spec.ForProvider.Application = "shop"
 	before := v1alpha1.RolloutObservation{Digest: "d", Phase: v1alpha1.RolloutProgressing}
 	ro.Status.AtProvider = v1alpha1.RolloutObservation{
 		Digest:   "d",
@@ -55,22 +54,22 @@ func TestRollouts(t *testing.T) {
 	}
 
 	want := []string{
-		`mainstay_preflight_findings{application="shop",cause="C1",namespace="team-a",severity="Blocking"} 3`,
-		`mainstay_rollout_clusters{application="shop",namespace="team-a",state="failed"} 1`,
-		`mainstay_rollout_clusters{application="shop",namespace="team-a",state="in_motion"} 0`,
-		`mainstay_rollout_clusters{application="shop",namespace="team-a",state="parked"} 0`,
-		`mainstay_rollout_clusters{application="shop",namespace="team-a",state="ready"} 2`,
-		`mainstay_rollout_clusters{application="shop",namespace="team-a",state="total"} 5`,
-		`mainstay_rollout_clusters{application="shop",namespace="team-a",state="updated"} 3`,
-		`mainstay_rollout_component_clusters{application="shop",component="web",health="healthy",namespace="team-a"} 2`,
-		`mainstay_rollout_component_clusters{application="shop",component="web",health="unhealthy",namespace="team-a"} 3`,
+		`mainstay_preflight_findings{cause="C1",namespace="team-a",rollout="shop",severity="Blocking"} 3`,
+		`mainstay_rollout_clusters{namespace="team-a",rollout="shop",state="failed"} 1`,
+		`mainstay_rollout_clusters{namespace="team-a",rollout="shop",state="in_motion"} 0`,
+		`mainstay_rollout_clusters{namespace="team-a",rollout="shop",state="parked"} 0`,
+		`mainstay_rollout_clusters{namespace="team-a",rollout="shop",state="ready"} 2`,
+		`mainstay_rollout_clusters{namespace="team-a",rollout="shop",state="total"} 5`,
+		`mainstay_rollout_clusters{namespace="team-a",rollout="shop",state="updated"} 3`,
+		`mainstay_rollout_component_clusters{component="web",health="healthy",namespace="team-a",rollout="shop"} 2`,
+		`mainstay_rollout_component_clusters{component="web",health="unhealthy",namespace="team-a",rollout="shop"} 3`,
 		`mainstay_rollout_duration_seconds{outcome="Halted"} 90`,
 		`mainstay_rollout_events_total{reason="Halted"} 1`,
 		`mainstay_rollout_events_total{reason="WaveStarted"} 1`,
-		`mainstay_rollout_gate_closed_seconds{application="shop",gate="errors",namespace="team-a",wave="rest"} 90`,
-		`mainstay_rollout_phase{application="shop",namespace="team-a",phase="Halted"} 1`,
-		`mainstay_rollout_waves{application="shop",namespace="team-a",phase="Gated"} 1`,
-		`mainstay_rollout_waves{application="shop",namespace="team-a",phase="Over"} 1`,
+		`mainstay_rollout_gate_closed_seconds{gate="errors",namespace="team-a",rollout="shop",wave="rest"} 90`,
+		`mainstay_rollout_phase{namespace="team-a",phase="Halted",rollout="shop"} 1`,
+		`mainstay_rollout_waves{namespace="team-a",phase="Gated",rollout="shop"} 1`,
+		`mainstay_rollout_waves{namespace="team-a",phase="Over",rollout="shop"} 1`,
 		`mainstay_targets 0`,
 		`mainstay_targets_unreachable 0`,
 	}
@@ -80,7 +79,7 @@ func TestRollouts(t *testing.T) {
 
 	s.Rollouts.Forget(types.NamespacedName{Namespace: "team-a", Name: "shop"})
 	for _, line := range gathered(t, reg) {
-		if strings.Contains(line, "application=") {
+		if strings.Contains(line, "rollout=") {
 			t.Errorf("An application that is gone leaves no series behind: got %s", line)
 		}
 	}
@@ -142,7 +141,7 @@ func TestCardinality(t *testing.T) {
 			if strings.Contains(d.String(), "variableLabels: {cluster") || strings.Contains(d.String(), ",cluster") {
 				t.Errorf("No label names a cluster: got %s", d)
 			}
-			if histogram && strings.Contains(d.String(), "application") {
+			if histogram && strings.Contains(d.String(), "rollout}") {
 				t.Errorf("No histogram names an application: got %s", d)
 			}
 		}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -20,13 +21,10 @@ type Rollouts struct {
 	duration *prometheus.HistogramVec
 
 	mu   sync.Mutex
-	seen map[types.NamespacedName]rolloutSeen
-}
-
-// rolloutSeen is a Rollout as it was seen last.
-type rolloutSeen struct {
-	application string
-	at          v1alpha1.RolloutObservation
+	seen map[types.NamespacedName]v1alpha1.RolloutObservation
+	// started is when the present revision was seen to begin. It is not known of those
+	// that began before the provider did.
+	started map[types.NamespacedName]time.Time
 }
 
 func newRollouts(c clock.PassiveClock) *Rollouts {
@@ -34,9 +32,10 @@ func newRollouts(c clock.PassiveClock) *Rollouts {
 		clock:  c,
 		moves:  counter("mainstay_rollout_moves_total", "Releases that Rollouts created, updated or deleted.", "action"),
 		events: counter("mainstay_rollout_events_total", "Events of Rollouts by reason, such as Halted, RolledBack and Completed.", "reason"),
-		duration: histogram("mainstay_rollout_duration_seconds", "Time from the start of a revision's first wave to its end.",
+		duration: histogram("mainstay_rollout_duration_seconds", "Time from the start of a revision to its end, by the event that it ended with.",
 			[]float64{1, 5, 15, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600}, "outcome"),
-		seen: map[types.NamespacedName]rolloutSeen{},
+		seen:    map[types.NamespacedName]v1alpha1.RolloutObservation{},
+		started: map[types.NamespacedName]time.Time{},
 	}
 }
 
@@ -46,19 +45,21 @@ func (r *Rollouts) Moved(action string) { r.moves.WithLabelValues(action).Inc() 
 // Saw a Rollout, whose status was written. It returns what happened since it was seen
 // before, which is for the caller to record as events.
 func (r *Rollouts) Saw(ro *v1alpha1.Rollout, before v1alpha1.RolloutObservation) []events.Event {
-	after := ro.Status.AtProvider
-	r.mu.Lock()
-	r.seen[types.NamespacedName{Namespace: ro.GetNamespace(), Name: ro.GetName()}] = rolloutSeen{
-		application: ro.Spec.ForProvider.Application, at: *after.DeepCopy(),
+	if r == nil {
+		return events.Between(before, ro.Status.AtProvider)
 	}
-	r.mu.Unlock()
-
+	after, key := ro.Status.AtProvider, types.NamespacedName{Namespace: ro.GetNamespace(), Name: ro.GetName()}
 	happened := events.Between(before, after)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen[key] = *after.DeepCopy()
 	for _, e := range happened {
 		r.events.WithLabelValues(e.Reason).Inc()
 		switch e.Reason {
+		case events.RevisionStarted:
+			r.started[key] = r.clock.Now()
 		case events.Completed, events.Halted, events.RolledBack, events.Aborted:
-			if since := begun(after); !since.IsZero() {
+			if since := r.begun(key, after); !since.IsZero() {
 				r.duration.WithLabelValues(e.Reason).Observe(max(0, r.clock.Since(since).Seconds()))
 			}
 		}
@@ -68,16 +69,20 @@ func (r *Rollouts) Saw(ro *v1alpha1.Rollout, before v1alpha1.RolloutObservation)
 
 // Forget a Rollout that is gone.
 func (r *Rollouts) Forget(key types.NamespacedName) {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.seen, key)
+	delete(r.started, key)
 }
 
-// begun is when the first wave was, or nothing where none was.
-func begun(at v1alpha1.RolloutObservation) time.Time {
-	first := time.Time{}
+// begun is when a revision was, as far as it is known: its first wave at the latest.
+func (r *Rollouts) begun(key types.NamespacedName, at v1alpha1.RolloutObservation) time.Time {
+	first := r.started[key]
 	for _, w := range at.Waves {
-		if w.Started != nil && (first.IsZero() || w.Started.Time.Before(first)) {
+		if w.Started != nil && first.IsZero() {
 			first = w.Started.Time
 		}
 	}
@@ -90,7 +95,8 @@ func (r *Rollouts) collectors() []prometheus.Collector {
 
 // Gauges of a Rollout.
 var (
-	rolloutLabels = []string{"namespace", "application"}
+	// The name of an application's Rollout is the application's.
+	rolloutLabels = []string{"namespace", "rollout"}
 
 	rolloutClusters = prometheus.NewDesc("mainstay_rollout_clusters",
 		"Clusters of a Rollout. States overlap: a cluster that is ready is updated, and one that is updated is one of the total.", append(rolloutLabels[:2:2], "state"), nil)
@@ -117,29 +123,36 @@ func (r *Rollouts) Describe(out chan<- *prometheus.Desc) {
 func (r *Rollouts) Collect(out chan<- prometheus.Metric) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, s := range r.seen {
-		c := collected{out: out, namespace: key.Namespace, application: s.application}
-		c.clusters(s.at.Clusters)
-		if s.at.Phase != "" {
-			c.send(rolloutPhase, 1, string(s.at.Phase))
+	for key, at := range r.seen {
+		c := collected{out: out, rollout: key, sent: map[string]bool{}}
+		c.clusters(at.Clusters)
+		if at.Phase != "" {
+			c.send(rolloutPhase, 1, string(at.Phase))
 		}
-		c.waves(s.at, r.clock.Now())
-		for _, n := range s.at.Components {
+		c.waves(at, r.clock.Now())
+		for _, n := range at.Components {
 			c.send(rolloutComponents, float64(n.Healthy), n.Name, "healthy")
 			c.send(rolloutComponents, float64(n.Total-n.Healthy), n.Name, "unhealthy")
 		}
-		c.findings(s.at)
+		c.findings(at)
 	}
 }
 
-// collected is where the gauges of one Rollout go.
+// collected is where the gauges of one Rollout go. None is sent twice: that would cost
+// whoever asks all the others.
 type collected struct {
-	out                    chan<- prometheus.Metric
-	namespace, application string
+	out     chan<- prometheus.Metric
+	rollout types.NamespacedName
+	sent    map[string]bool
 }
 
 func (c collected) send(d *prometheus.Desc, value float64, labels ...string) {
-	c.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{c.namespace, c.application}, labels...)...)
+	key := fmt.Sprint(d, labels)
+	if c.sent[key] {
+		return
+	}
+	c.sent[key] = true
+	c.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{c.rollout.Namespace, c.rollout.Name}, labels...)...)
 }
 
 func (c collected) clusters(n v1alpha1.RolloutCount) {
@@ -155,10 +168,8 @@ func (c collected) waves(at v1alpha1.RolloutObservation, now time.Time) {
 	phases := map[v1alpha1.WavePhase]int{}
 	for _, w := range at.Waves {
 		phases[w.Phase]++
-		asked := map[string]bool{}
 		for _, g := range w.Gates {
-			if !g.Open && g.Since != nil && !asked[g.Name] {
-				asked[g.Name] = true
+			if !g.Open && g.Since != nil {
 				c.send(rolloutGate, max(0, now.Sub(g.Since.Time).Seconds()), w.Name, g.Name)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/errors"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/rollout"
+	"github.com/mainstay-dev/mainstay/provider/metrics"
 )
 
 // errBehind is that the cache is behind, or that somebody else decides now.
@@ -37,6 +39,8 @@ type Reconciler struct {
 	clock     clock.PassiveClock
 	log       logging.Logger
 	moves     *prometheus.CounterVec
+	metrics   *metrics.Rollouts
+	events    event.Recorder
 	started   *started
 	written   *written
 	answers   *answers
@@ -61,6 +65,7 @@ func NewReconciler(c client.Client, live client.Reader, cl clock.PassiveClock, m
 		clock:     cl,
 		log:       logging.NewNopLogger(),
 		moves:     moves,
+		events:    event.NewNopRecorder(),
 		started:   newStarted(cl),
 		written:   newWritten(cl),
 		answers:   newAnswers(cl),

@@ -32,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	xpevent "github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/feature"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/ratelimiter"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
@@ -39,6 +40,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
+	mainstaymetrics "github.com/mainstay-dev/mainstay/provider/metrics"
 )
 
 const controllerName = "rollout." + "m.mainstay.dev"
@@ -66,6 +68,8 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		return err
 	}
 	r := NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}, moves)
+	r.metrics = mainstaymetrics.Default.Rollouts
+	r.events = xpevent.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...)
 	r.log = o.Logger.WithValues("controller", controllerName)
 	r.resync, r.poll = o.PollInterval, steady.Poll(d.Jitter, rand.Float64)
 	r.preflight, r.gates = d.Preflight, d.Gates

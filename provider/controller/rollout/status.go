@@ -78,10 +78,15 @@ func (r *Reconciler) write(ctx context.Context, ro *v1alpha1.Rollout, at v1alpha
 		ro.SetConditions(r.dated(ro, c.WithObservedGeneration(ro.GetGeneration())))
 	}
 	if equality.Semantic.DeepEqual(*before, ro.Status) {
+		r.tell(ro, before.AtProvider)
 		return nil
 	}
 	r.written.note(ro.GetUID())
-	return errors.Wrap(r.client.Status().Update(ctx, ro), "cannot update status of Rollout")
+	if err := r.client.Status().Update(ctx, ro); err != nil {
+		return errors.Wrap(err, "cannot update status of Rollout")
+	}
+	r.tell(ro, before.AtProvider)
+	return nil
 }
 
 // dated returns a condition with the time at which its status came to be.
