@@ -25,6 +25,8 @@ type demoFlags struct {
 	State    string `default:"_output/demo"  help:"Folder for all that the demo keeps." type:"path"`
 	Binaries string `env:"MAINSTAY_BINARIES" help:"Folder of the programs. Defaults to _output/bin below the source tree." type:"path"`
 
+	NoReleases bool `help:"Leave out the releases that the demo shows: good ones, and bad ones."`
+
 	DefaultCircuitBreaker bool `help:"Leave Crossplane's circuit breaker at Crossplane's defaults."`
 }
 
@@ -56,6 +58,7 @@ func (f *demoFlags) demo(simulated int) (*demo.Demo, error) {
 		Examples: examples,
 		Clusters: simulated,
 		Binaries: f.Binaries,
+		Releases: !f.NoReleases,
 		Out:      os.Stdout,
 		Log:      log,
 	}), nil

@@ -46,7 +46,7 @@ var elsewhere = map[string]string{
 func TestPages(t *testing.T) {
 	pages := []string{
 		"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/troubleshooting.md",
-		"examples/demo/README.md", "examples/adopt-cluster/README.md", "examples/generated-fleet/README.md", "examples/kubevela-paste/README.md",
+		"examples/demo/README.md", "examples/adopt-cluster/README.md", "examples/generated-fleet/README.md", "examples/kubevela-paste/README.md", "examples/rollout/README.md",
 	}
 	existing := cluster(t, "platform", demoClusters(t)[2])
 	for _, page := range pages {

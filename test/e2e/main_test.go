@@ -70,7 +70,7 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 			err = rmErr
 		}
 	}()
-	if out, err := mainstay(ctx, "demo", "up"); err != nil {
+	if out, err := mainstay(ctx, "demo", "up", "--no-releases"); err != nil {
 		return 0, fmt.Errorf("cannot start the demo: %w: %s", err, out)
 	}
 	fmt.Printf("demo is up after %s\n", time.Since(started).Round(time.Second))

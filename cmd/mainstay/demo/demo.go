@@ -39,6 +39,8 @@ type Config struct {
 	Clusters int
 	// Binaries is where kubectl is.
 	Binaries string
+	// Releases are shown after the claims are reached: good ones, and bad ones.
+	Releases bool
 	// Out is what the reader sees, and Log where steps are shown.
 	Out io.Writer
 	Log *step.Log
@@ -67,6 +69,11 @@ func (d *Demo) Up(ctx context.Context) error {
 	}
 	if err := d.cfg.Log.Do(ctx, "Every pod runs", d.awaitPods); err != nil {
 		return err
+	}
+	if d.cfg.Releases {
+		if err := d.showReleases(ctx); err != nil {
+			return err
+		}
 	}
 	return d.whatNext(ctx, time.Since(began))
 }
