@@ -61,6 +61,9 @@ func swap(v, from, to any) any {
 // merge returns an object with a merge patch applied. The object is left alone.
 func merge(into, patch map[string]any) map[string]any {
 	out := runtime.DeepCopyJSON(into)
+	if out == nil {
+		out = map[string]any{}
+	}
 	for k, v := range patch {
 		below, isObject := v.(map[string]any)
 		switch {
