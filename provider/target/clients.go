@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -34,9 +33,10 @@ const (
 	maxClusters = 4096
 	// maxTenants is the number of tenants of a cluster that clients are kept for.
 	maxTenants = 64
-	// Calls a second to one cluster, by all its clients together.
-	clusterQPS   = 50
-	clusterBurst = 100
+	// maxCalls is how many calls one cluster has to answer at a time, to all its clients
+	// together. How many it answers in a second is its own affair: one that has too much
+	// to do says so, and is given time.
+	maxCalls = 16
 )
 
 // Clients is the Connector that reads kubeconfigs from the hub and keeps clients.
@@ -188,8 +188,8 @@ func newConnection(cluster types.NamespacedName, cfg *rest.Config) (*connection,
 			Username:       cfg.Username,
 			Password:       cfg.Password,
 			UserAgent:      "mainstay-provider",
-			Transport:      &bounded{cluster: cluster, next: t, timeout: callTimeout},
-			RateLimiter:    flowcontrol.NewTokenBucketRateLimiter(clusterQPS, clusterBurst),
+			Transport:      &bounded{cluster: cluster, next: t, timeout: callTimeout, slots: make(chan struct{}, maxCalls)},
+			QPS:            -1,
 			WarningHandler: rest.NoWarnings{},
 		},
 	}
@@ -198,10 +198,11 @@ func newConnection(cluster types.NamespacedName, cfg *rest.Config) (*connection,
 		return nil, fmt.Errorf("cannot make client for cluster %q: %w", cluster.Name, err)
 	}
 	// What kinds there are is asked as the administrator, once for everybody.
-	c.mapper, err = apiutil.NewDynamicRESTMapper(c.config, h)
+	asking, err := apiutil.NewDynamicRESTMapper(c.config, h)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make mapper for cluster %q: %w", cluster.Name, err)
 	}
+	c.mapper = knowing{RESTMapper: asking}
 	return c, nil
 }
 

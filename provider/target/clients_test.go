@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
@@ -164,7 +165,7 @@ func TestIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tenant.Mapper().RESTMapping(corev1.SchemeGroupVersion.WithKind("Pod").GroupKind()); !IsUnauthorized(err) {
+	if _, err := tenant.Mapper().RESTMapping(schema.GroupKind{Group: "example.org", Kind: "Thing"}); !IsUnauthorized(err) {
 		t.Errorf("RESTMapping(...): want unauthorized, got %v", err)
 	}
 	if diff := cmp.Diff([]string{"", "Bearer s3cret"}, []string{user, token}); diff != "" {

@@ -45,10 +45,20 @@ type bounded struct {
 	cluster types.NamespacedName
 	next    http.RoundTripper
 	timeout time.Duration
+	// slots bound how many calls wait for an answer at a time. Nil is no bound.
+	slots chan struct{}
 }
 
-// RoundTrip sends a request.
+// RoundTrip sends a request, once there is a slot for it.
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.slots != nil {
+		select {
+		case b.slots <- struct{}{}:
+			defer func() { <-b.slots }()
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(r.Context(), b.timeout, errTimeout)
 	rsp, err := b.next.RoundTrip(r.WithContext(ctx))

@@ -47,8 +47,9 @@ type applier struct {
 	// dropped objects are in the inventory and not wanted any more. Kept ones are not
 	// wanted either, and stay.
 	dropped, kept []v1alpha1.ObjectReference
-	// traces that are on record.
-	traces map[objectKey]string
+	// traces that are on record, and those of what is there now.
+	traces  map[objectKey]string
+	current map[*unstructured.Unstructured]string
 	// held components cannot be applied, and why. Failed ones have failed for good.
 	held   map[string]string
 	failed map[string]bool
@@ -121,7 +122,7 @@ func (a *applier) build(mg *v1alpha1.Release) error {
 	if err != nil {
 		return err
 	}
-	a.set, a.bound = set, bound
+	a.set, a.bound, a.current = set, bound, map[*unstructured.Unstructured]string{}
 	for _, c := range set.Components {
 		if len(c.Problems) > 0 {
 			a.held[c.Name] = strings.Join(c.Problems, "; ")
@@ -192,17 +193,13 @@ func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
 	}
 
 	a.live = map[objectKey]*unstructured.Unstructured{}
-	live, err := a.remote.getAll(ctx, looked)
-	if err != nil {
+	if err := a.readWanted(ctx, mg, looked); err != nil {
 		return err
-	}
-	for i, ref := range looked {
-		a.live[a.key(ref)] = live[i]
 	}
 	a.consult(ctx)
 	// Whoever can write a status can put anything into an inventory. What does not
 	// carry the Release's own mark is none of its business, not even to look at.
-	live, err = a.cleaner.getAll(ctx, rest)
+	live, err := a.cleaner.getAll(ctx, rest)
 	if err != nil {
 		return err
 	}
@@ -210,6 +207,39 @@ func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
 		if owns(mg, live[i]) {
 			a.live[a.key(ref)] = live[i]
 		}
+	}
+	return nil
+}
+
+// readWanted reads the objects that are wanted. Those that were applied are listed where
+// there are several of a kind, and the others got one by one.
+func (a *applier) readWanted(ctx context.Context, mg *v1alpha1.Release, looked []v1alpha1.ObjectReference) error {
+	var applied, missing []v1alpha1.ObjectReference
+	for _, ref := range looked {
+		if a.memory.trace(mg.GetUID(), a.key(ref), a.traces[a.key(ref)]) != "" {
+			applied = append(applied, ref)
+		}
+	}
+	listed, err := a.remote.listed(ctx, applied, map[string]string{
+		v1alpha1.LabelTenant: mg.GetNamespace(), v1alpha1.LabelApplication: mg.Spec.ForProvider.Application,
+	})
+	if err != nil {
+		return err
+	}
+	for _, ref := range looked {
+		key := a.key(ref)
+		if u := listed[key.ref]; u != nil {
+			a.live[key] = u
+			continue
+		}
+		missing = append(missing, ref)
+	}
+	live, err := a.remote.getAll(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for i, ref := range missing {
+		a.live[a.key(ref)] = live[i]
 	}
 	return nil
 }

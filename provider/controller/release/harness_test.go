@@ -105,6 +105,12 @@ func (v *view) Client() client.Client {
 			}
 			return c.Get(ctx, k, o, opts...)
 		},
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			if err := check(&metav1.PartialObjectMetadata{}); err != nil {
+				return err
+			}
+			return c.List(ctx, l, opts...)
+		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			if err := check(o); err != nil {
 				return err
@@ -271,7 +277,7 @@ func configMapRef(name string) string {
 	return `{apiVersion: v1, kind: ConfigMap, metadata: {name: ` + name + `, namespace: team-a}}`
 }
 
-func parse(t *testing.T, manifest string) unstructured.Unstructured {
+func parse(t testing.TB, manifest string) unstructured.Unstructured {
 	t.Helper()
 	u := unstructured.Unstructured{}
 	raw, err := yaml.YAMLToJSON([]byte(manifest))

@@ -83,6 +83,66 @@ func (r *remote) getAll(ctx context.Context, refs []v1alpha1.ObjectReference) ([
 	return out, nil
 }
 
+const (
+	// severalObjects of one kind are listed rather than got one by one.
+	severalObjects = 3
+	// pageSize of a list.
+	pageSize = 500
+)
+
+// A shelf is where objects of one kind are.
+type shelf struct{ apiVersion, kind, namespace string }
+
+// listed returns those of some objects that are found by listing the ones with some
+// labels. What is not found may be there all the same, without its labels.
+func (r *remote) listed(ctx context.Context, refs []v1alpha1.ObjectReference, labels map[string]string) (map[v1alpha1.ObjectReference]*unstructured.Unstructured, error) {
+	count := map[shelf]int{}
+	for _, ref := range refs {
+		count[shelf{ref.APIVersion, ref.Kind, ref.Namespace}]++
+	}
+	var shelves []shelf
+	for s, n := range count {
+		if n >= severalObjects {
+			shelves = append(shelves, s)
+		}
+	}
+	found, errs := make([][]unstructured.Unstructured, len(shelves)), make([]error, len(shelves))
+	parallel(len(shelves), func(i int) { found[i], errs[i] = r.list(ctx, shelves[i], labels) })
+	out := map[v1alpha1.ObjectReference]*unstructured.Unstructured{}
+	for i, s := range shelves {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		for j := range found[i] {
+			u := &found[i][j]
+			out[v1alpha1.ObjectReference{APIVersion: s.apiVersion, Kind: s.kind, Namespace: s.namespace, Name: u.GetName()}] = u
+		}
+	}
+	return out, nil
+}
+
+func (r *remote) list(ctx context.Context, s shelf, labels map[string]string) ([]unstructured.Unstructured, error) {
+	var out []unstructured.Unstructured
+	l := &unstructured.UnstructuredList{}
+	for {
+		next := l.GetContinue()
+		l = &unstructured.UnstructuredList{}
+		l.SetAPIVersion(s.apiVersion)
+		l.SetKind(s.kind + "List")
+		err := r.tenant.Client().List(ctx, l, client.InNamespace(s.namespace), client.MatchingLabels(labels), client.Limit(pageSize), client.Continue(next))
+		if kerrors.IsResourceExpired(err) || kerrors.IsForbidden(err) || kerrors.IsNotFound(err) || apimeta.IsNoMatchError(err) {
+			return nil, nil // They are got one by one, and then it shows what is wrong.
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot list %s: %w", s.kind, err)
+		}
+		out = append(out, l.Items...)
+		if l.GetContinue() == "" {
+			return out, nil
+		}
+	}
+}
+
 // parallel calls a function for each of some positions, a few at a time.
 func parallel(n int, call func(i int)) {
 	if n == 1 {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/apply"
 )
@@ -52,8 +54,20 @@ func (a *applier) objectSettled(mg *v1alpha1.Release, o apply.Object) (bool, err
 	if before == "" {
 		return false, nil
 	}
-	now, err := traceOf(o, live)
+	now, err := a.traceNow(o, live)
 	return before == now, err
+}
+
+// traceNow of an object as it is. It is asked for again and again, and not cheap.
+func (a *applier) traceNow(o apply.Object, live *unstructured.Unstructured) (string, error) {
+	if t, ok := a.current[live]; ok {
+		return t, nil
+	}
+	t, err := traceOf(o, live)
+	if err == nil {
+		a.current[live] = t
+	}
+	return t, err
 }
 
 // changed is true where something else is wanted of an object than was applied last, or

@@ -182,7 +182,7 @@ func (a *applier) applyPhase(ctx context.Context, mg *v1alpha1.Release, objects 
 		if results[i].skipped {
 			continue
 		}
-		trace, err := traceOf(o, results[i].live)
+		trace, err := a.traceNow(o, results[i].live)
 		if err != nil {
 			return err
 		}
