@@ -12,12 +12,20 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/apply"
 	"github.com/mainstay-dev/mainstay/internal/health"
+	"github.com/mainstay-dev/mainstay/provider/metrics"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
 // Update applies what is missing or not as it should be, in order, as far as it can be
 // at the moment, and takes away what is not wanted any more.
 func (a *applier) Update(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalUpdate, error) {
+	began := a.clock.Now()
+	update, err := a.update(ctx, mg)
+	a.measure(began, err)
+	return update, err
+}
+
+func (a *applier) update(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalUpdate, error) {
 	if a.problem != nil {
 		return managed.ExternalUpdate{}, a.refuse(mg, a.problem)
 	}
@@ -128,6 +136,9 @@ func (a *applier) applyAll(ctx context.Context, mg *v1alpha1.Release) error {
 // if all that its pods need is there, and its upgrade procedure is through.
 func (a *applier) applyComponent(ctx context.Context, mg *v1alpha1.Release, c apply.Component) error {
 	settled, err := a.settled(mg, c)
+	if settled {
+		counted(metrics.ObjectSkipped, len(c.Objects))
+	}
 	if err != nil || settled {
 		return err
 	}
@@ -172,6 +183,7 @@ func (a *applier) applyPhase(ctx context.Context, mg *v1alpha1.Release, objects 
 			todo = append(todo, o)
 		}
 	}
+	counted(metrics.ObjectSkipped, len(objects)-len(todo))
 	results := make([]written, len(todo))
 	parallel(len(todo), func(i int) { results[i] = a.write(ctx, mg, todo[i]) })
 	for i, o := range todo {
@@ -186,6 +198,7 @@ func (a *applier) applyPhase(ctx context.Context, mg *v1alpha1.Release, objects 
 		if err != nil {
 			return err
 		}
+		a.count(mg, o, trace)
 		a.memory.remember(mg.GetUID(), a.key(o.Ref()), trace)
 	}
 	return nil
@@ -206,6 +219,7 @@ func (a *applier) prune(ctx context.Context, mg *v1alpha1.Release) error {
 			if err := a.cleaner.remove(ctx, ref, live); err != nil {
 				return err
 			}
+			counted(metrics.ObjectPruned, 1)
 			now, err := a.cleaner.get(ctx, ref)
 			if err != nil {
 				return err
