@@ -41,7 +41,6 @@ var (
 	Bool    = cel.BoolType
 	String  = cel.StringType
 	Number  = cel.DoubleType
-	Numbers = cel.ListType(cel.DoubleType)
 	Object  = cel.MapType(cel.StringType, cel.DynType)
 	Objects = cel.ListType(cel.MapType(cel.StringType, cel.DynType))
 )

@@ -125,6 +125,21 @@ func (a *Application) deploy(steps []*step, at path, ps *problems) {
 	for _, s := range deploys {
 		s.out.Topologies = s.topologies
 		a.contexts = append(a.contexts, s.overrides)
+		a.checkApprovals(s, ps)
+	}
+}
+
+// maxApproval is how long the name of what is approved can be.
+const maxApproval = 127
+
+// checkApprovals checks that gates of the waves that a step goes through can be named.
+func (a *Application) checkApprovals(s *step, ps *problems) {
+	for _, w := range a.strategy.Waves {
+		for _, g := range w.Gates {
+			if name := s.name + "/" + w.Name + "/" + g.Name; g.Approval != nil && len(name) > maxApproval {
+				ps.addf(s.at.field("name"), "an approval would be for %q, which has %d characters: at most %d are possible, so shorten the name of the step, the wave or the gate", name, len(name), maxApproval)
+			}
+		}
 	}
 }
 

@@ -6,11 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/bind"
 	"github.com/mainstay-dev/mainstay/internal/bundle"
 	"github.com/mainstay-dev/mainstay/internal/expr"
 )
@@ -38,27 +38,18 @@ var (
 	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// outputEnv is over a component's objects. KubeVela calls the first of them output.
-var outputEnv = sync.OnceValues(func() (*expr.Env, error) {
-	return expr.NewEnv(expr.Variables{"object": expr.Object, "output": expr.Object, "objects": expr.Objects})
-})
-
 func readOutputs(in []v1alpha1.Output, at path, ps *problems) []bundle.Output {
-	env, err := outputEnv()
-	if err != nil {
-		ps.addf(at, "%v", err)
-		return nil
-	}
 	out := make([]bundle.Output, 0, len(in))
 	for i, o := range in {
 		at := at.index(i)
 		if !outputName.MatchString(o.Name) {
 			ps.addf(at.field("name"), "output name %q must be letters, digits, '_' and '-', and not begin with a digit or '-'", o.Name)
 		}
-		if _, err := env.Compile(o.ValueFrom, expr.Dynamic); err != nil {
+		read := bundle.Output{Name: o.Name, ValueFrom: o.ValueFrom}
+		if _, err := bind.CompileOutputs([]bundle.Output{read}); err != nil {
 			ps.addf(at.field("valueFrom"), "%v: write CEL over output, the component's first object, and objects", err)
 		}
-		out = append(out, bundle.Output{Name: o.Name, ValueFrom: o.ValueFrom})
+		out = append(out, read)
 	}
 	return out
 }

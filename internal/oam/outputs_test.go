@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mainstay-dev/mainstay/internal/bind"
 	"github.com/mainstay-dev/mainstay/internal/bundle"
 )
 
@@ -26,8 +27,8 @@ func TestOutputProblems(t *testing.T) {
 			spec:   two(`[{name: a b, valueFrom: outputs.service.spec.clusterIP}, {name: c, valueFrom: "objects[1].spec +"}]`, `properties: {image: a}`),
 			want: []string{
 				first + `outputs[0].name: output name "a b" must be letters, digits, '_' and '-', and not begin with a digit or '-'`,
-				first + `outputs[0].valueFrom: expression "outputs.service.spec.clusterIP" is not valid: 1:1: undeclared reference to 'outputs': write CEL over output, the component's first object, and objects`,
-				first + `outputs[1].valueFrom: expression "objects[1].spec +" is not valid: 1:18: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}: write CEL over output, the component's first object, and objects`,
+				first + `outputs[0].valueFrom: output "a b": expression "outputs.service.spec.clusterIP" is not valid: 1:1: undeclared reference to 'outputs': write CEL over output, the component's first object, and objects`,
+				first + `outputs[1].valueFrom: output "c": expression "objects[1].spec +" is not valid: 1:18: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}: write CEL over output, the component's first object, and objects`,
 			},
 		},
 		"Names": {
@@ -131,5 +132,39 @@ components:
 	}
 	if diff := cmp.Diff(wantText, got); diff != "" {
 		t.Errorf("texts: -want, +got:\n%s", diff)
+	}
+}
+
+// TestBound takes what is rendered all the way to what a cluster gets.
+func TestBound(t *testing.T) {
+	c, err := bind.Compile(contentOf(t, `
+components:
+- {name: db, type: worker, properties: {image: a}, outputs: [{name: db-host, valueFrom: output.metadata.name}]}
+- name: web
+  type: worker
+  properties: {image: "${cluster.registry}/web:1", cmd: [echo, "$${HOME}"], env: [{name: A}]}
+  inputs: [{from: db-host, parameterKey: "env[0].value"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := map[string]any{"registry": "eu.example"}
+	r, err := c.Bind(facts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]string{"web": {"db"}}, r.Waiting); diff != "" {
+		t.Errorf("A component waits for the outputs that it uses: -want, +got:\n%s", diff)
+	}
+	if r, err = c.Bind(facts, bind.Outputs{"db": {"db-host": "db.shop"}}); err != nil {
+		t.Fatal(err)
+	}
+	containers, _ := lookup(r.Content.Components[1].Objects[0].Object, path{"spec", "template", "spec", "containers", 0})
+	got, _ := containers.(map[string]any)
+	want := map[string]any{
+		"name": "web", "image": "eu.example/web:1", "command": []any{"echo", "${HOME}"},
+		"env": []any{map[string]any{"name": "A", "value": "db.shop"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("container: -want, +got:\n%s", diff)
 	}
 }

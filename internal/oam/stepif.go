@@ -5,9 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/mainstay-dev/mainstay/internal/expr"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
 )
 
 // always is KubeVela's condition for a step that runs whatever happened before.
@@ -25,8 +24,6 @@ var (
 	stepProperties = []string{"phase", "message", "succeeded", "failed", "skipped"}
 	phases         = []string{"Pending", "Running", "Succeeded", "Failed", "Skipped"}
 )
-
-var conditionEnv = sync.OnceValues(func() (*expr.Env, error) { return expr.NewEnv(expr.Variables{"status": expr.Object}) })
 
 // conditions turns what steps say of when they run into CEL. KubeVela's conditions are
 // CUE, and what people write of it is nearly the same.
@@ -79,11 +76,7 @@ func condition(s *step, steps []*step, names []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	env, err := conditionEnv()
-	if err == nil {
-		_, err = env.Compile(source, expr.Bool)
-	}
-	if err != nil {
+	if _, err := rollout.CompileIf(source); err != nil {
 		return "", fmt.Errorf("%w: write always, or CEL over status, such as status[\"%s\"].failed", err, example(s, steps))
 	}
 	return source, nil

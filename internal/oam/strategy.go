@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/internal/expr"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
 )
 
 // readStrategy reads the rollout policy. What is not written is left out, so that its
@@ -171,27 +171,19 @@ func (c strategyCheck) gates(gates []mv1alpha1.Gate, at path) {
 		if kinds != 1 {
 			c.fs.addf(at, "a gate is one of approval, cel, prometheus and webhook, got %d of them", kinds)
 		}
-		if g.CEL != nil {
-			c.condition(g.CEL.Expression, expr.Variables{"wave": expr.Object, "rollout": expr.Object}, at.field("cel", "expression"))
+		if err := rollout.CheckGate(*g); err != nil {
+			field := path{"cel", "expression"}
+			if g.Prometheus != nil {
+				field = path{"prometheus", "condition"}
+			}
+			c.fs.addf(at.join(field), "%v", err)
 		}
 		if g.Prometheus != nil {
-			c.condition(g.Prometheus.Condition, expr.Variables{"value": expr.Number, "values": expr.Numbers}, at.field("prometheus", "condition"))
 			c.address(g.Prometheus.URL, at.field("prometheus", "url"))
 		}
 		if g.Webhook != nil {
 			c.address(g.Webhook.URL, at.field("webhook", "url"))
 		}
-	}
-}
-
-// condition checks that an expression can be asked.
-func (c strategyCheck) condition(source string, vars expr.Variables, at path) {
-	env, err := expr.NewEnv(vars)
-	if err == nil {
-		_, err = env.Compile(source, expr.Bool)
-	}
-	if err != nil {
-		c.fs.addf(at, "%v", err)
 	}
 }
 

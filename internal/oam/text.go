@@ -4,10 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mainstay-dev/mainstay/internal/bind"
 	"github.com/mainstay-dev/mainstay/internal/expr"
 )
 
@@ -18,12 +18,6 @@ const (
 	// takes time, and what compiles them serves others too.
 	maxExpressions = 500
 )
-
-// lateVariables are what an expression in a manifest can see. A Release binds them,
-// on the cluster.
-var lateVariables = expr.Variables{"cluster": expr.Object, "outputs": expr.Object}
-
-var lateEnv = sync.OnceValues(func() (*expr.Env, error) { return expr.NewEnv(lateVariables) })
 
 // checkText finds strings, keys included, that have characters no manifest should
 // have, expressions that are not right, and properties that are nested too deeply.
@@ -113,7 +107,7 @@ func (c *textCheck) late(s string, at path) {
 		c.literal(s, at, "", "only properties of components and traits can have one")
 		return
 	}
-	env, err := lateEnv()
+	env, err := bind.Env()
 	if err != nil {
 		c.fs.addf(at, "%v", err)
 		return
@@ -128,7 +122,7 @@ func (c *textCheck) late(s string, at path) {
 			return
 		}
 		if _, err := env.Compile(e.Source, expr.Dynamic); err != nil {
-			c.fs.addf(at, "at position %d: %v: variables are %s; write $${ for a literal ${", e.At, err, enumerate(slices.Sorted(maps.Keys(lateVariables))))
+			c.fs.addf(at, "at position %d: %v: variables are %s and %s; write $${ for a literal ${", e.At, err, bind.VariableCluster, bind.VariableOutputs)
 		}
 	}
 	if unended != nil {

@@ -1,10 +1,16 @@
 package oam
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mainstay-dev/mainstay/internal/rollout"
 )
 
 // fleet is what the workflows of these tests deploy.
@@ -503,5 +509,97 @@ workflow: {steps: [{name: a, type: apply-component, properties: {component: web}
 				t.Errorf("\n%s\nCompile(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestAnyWorkflow compiles random workflows. Those that compile are such as the engine
+// takes, deploy every topology once, and are the same each time.
+func TestAnyWorkflow(t *testing.T) {
+	valid := 0
+	for seed := range uint64(600) {
+		text := anyWorkflow(rand.New(rand.NewPCG(seed, 2)))
+		s := spec(t, text)
+		a, err := Compile("app", s)
+		if err != nil {
+			var invalid *InvalidError
+			if !errors.As(err, &invalid) {
+				t.Fatalf("Compile(...): want an InvalidError, got %v\n%s", err, text)
+			}
+			continue
+		}
+		valid++
+		if flaws := rollout.Check(a.Strategy(), a.Steps()); len(flaws) > 0 {
+			t.Errorf("The engine refuses what was compiled: %v\n%s", flaws, text)
+		}
+		deployed := map[string]int{}
+		for _, st := range a.Steps() {
+			for _, topology := range st.Topologies {
+				deployed[topology]++
+			}
+		}
+		if diff := cmp.Diff(map[string]int{"eu": 1, "us": 1}, deployed); diff != "" {
+			t.Errorf("Every topology is deployed once: -want, +got:\n%s\n%s", diff, text)
+		}
+		again, err := Compile("app", s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a.Steps(), again.Steps()); diff != "" {
+			t.Errorf("Compiled again it is different: %s", diff)
+		}
+	}
+	if valid < 40 {
+		t.Errorf("only %d of the random workflows were valid: they prove little", valid)
+	}
+}
+
+func anyWorkflow(r *rand.Rand) string {
+	b := &strings.Builder{}
+	b.WriteString("components: [{name: db, type: worker, properties: {image: a}}]\npolicies:\n")
+	b.WriteString("- {name: eu, type: topology, properties: {clusters: [eu]}}\n- {name: us, type: topology, properties: {clusters: [us]}}\n")
+	fmt.Fprintf(b, "workflow:\n  mode: {steps: %s, subSteps: %s}\n  steps:\n", pick(r, "StepByStep", "DAG"), pick(r, "StepByStep", "DAG"))
+	names := []string{"s0"}
+	step := func(indent string, lists string) {
+		name := fmt.Sprintf("s%d", len(names))
+		kind := pick(r, "type: suspend", "type: suspend, properties: {duration: 1m}", "type: depends-on-app, properties: {name: other}")
+		if lists != "" {
+			kind = "type: deploy, properties: {policies: [" + lists + "]}"
+		}
+		fmt.Fprintf(b, "%s- {name: %s, %s", indent, name, kind)
+		if r.IntN(3) == 0 {
+			fmt.Fprintf(b, ", dependsOn: [%s]", names[r.IntN(len(names))])
+		}
+		if r.IntN(4) == 0 {
+			fmt.Fprintf(b, ", if: %s", pick(r, "always", "status."+names[r.IntN(len(names))]+".failed"))
+		}
+		b.WriteString("}\n")
+		names = append(names, name)
+	}
+	b.WriteString("  - {name: s0, type: suspend}\n")
+	step("  ", pick(r, "eu", "eu, us", ""))
+	if r.IntN(2) == 0 {
+		b.WriteString("  - name: group\n    type: step-group\n    subSteps:\n")
+		step("    ", pick(r, "us", ""))
+		step("    ", "")
+		names = append(names, "group")
+	} else {
+		step("  ", pick(r, "us", ""))
+	}
+	step("  ", "")
+	return b.String()
+}
+
+func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
+
+func TestApprovalNames(t *testing.T) {
+	long := strings.Repeat("x", 50)
+	s := spec(t, `
+components: [{name: db, type: worker, properties: {image: a}}]
+policies: [{name: r, type: rollout, properties: {waves: [{name: `+long+`, gates: [{name: `+long+`, approval: {}}]}]}}]
+workflow: {steps: [{name: `+long+`, type: deploy}]}`)
+	name := long + "/" + long + "/" + long
+	want := []string{`spec.workflow.steps[0].name: an approval would be for "` + name + `", which has 152 characters: at most 127 are possible, so shorten the name of the step, the wave or the gate`}
+	if diff := cmp.Diff(want, problemsOf(t, "app", s)); diff != "" {
+		t.Errorf("What cannot be approved would wait for ever: -want, +got:\n%s", diff)
 	}
 }
