@@ -17,7 +17,11 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/customresourcesgate"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	apisv1alpha1 "github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/definition"
+	"github.com/mainstay-dev/mainstay/provider/chart"
 	"github.com/mainstay-dev/mainstay/provider/controller/cluster"
+	definitioncontroller "github.com/mainstay-dev/mainstay/provider/controller/definition"
 	"github.com/mainstay-dev/mainstay/provider/controller/nodepool"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	"github.com/mainstay-dev/mainstay/provider/controller/release"
@@ -86,6 +90,9 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 		}},
 		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK}, func() error {
 			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), nil)
+		}},
+		{"definitions", []schema.GroupVersionKind{apisv1alpha1.ComponentDefinitionGVK, apisv1alpha1.TraitDefinitionGVK, apisv1alpha1.DefinitionRevisionGVK, v1alpha1.BundleGVK}, func() error {
+			return definitioncontroller.Setup(mgr, o, chart.NewPuller(definition.MaxArchiveBytes))
 		}},
 	} {
 		o.Gate.Register(func() {

@@ -36,6 +36,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	apisv1alpha1 "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/provider/backend/backendtest"
 	"github.com/mainstay-dev/mainstay/provider/backend/kubeconfig"
 	"github.com/mainstay-dev/mainstay/provider/backend/local"
@@ -264,7 +265,7 @@ func newWorld(t *testing.T) *world {
 	w.hubConfig, w.hubKubeconfig = startHub(t, dir, bin)
 
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme, apisv1alpha1.AddToScheme} {
 		if err := add(s); err != nil {
 			t.Fatal(err)
 		}

@@ -34,6 +34,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/statemetrics"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	apisv1alpha1 "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/version"
 	"github.com/mainstay-dev/mainstay/provider/controller"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
@@ -49,7 +50,7 @@ const shutdown = 30 * time.Second
 // manager of the controllers. It keeps no Secrets, and of all else not what nobody reads.
 func manager(cfg *rest.Config, f flags) (ctrl.Manager, error) {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme, apisv1alpha1.AddToScheme} {
 		if err := add(s); err != nil {
 			return nil, fmt.Errorf("cannot add kinds: %w", err)
 		}
