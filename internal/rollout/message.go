@@ -22,8 +22,11 @@ func (n *plan) message() string {
 		return fmt.Sprintf("healthy on %s", clusters(int(c.Total)))
 	}
 
-	parts := []string{fmt.Sprintf("updated on %d of %s, healthy on %d", c.Updated, clusters(int(c.Total)), c.Ready)}
-	parts = append(parts, n.course()...)
+	parts := append([]string{fmt.Sprintf("updated on %d of %s, healthy on %d", c.Updated, clusters(int(c.Total)), c.Ready)}, n.course()...)
+	if n.is.Failed != nil || n.preflightHolds() != "" {
+		// Why it does not go on is what matters then, and lines are cut at their end.
+		parts = append(parts[1:], parts[0])
+	}
 	add := func(count int, format string, args ...any) {
 		if count > 0 {
 			parts = append(parts, fmt.Sprintf(format, args...))

@@ -74,6 +74,9 @@ func (d *Demo) Up(ctx context.Context) error {
 		if err := d.showReleases(ctx); err != nil {
 			return err
 		}
+		if err := d.cfg.Log.Do(ctx, "Everything is as it should be", d.awaitEverything); err != nil {
+			return err
+		}
 	}
 	return d.whatNext(ctx, time.Since(began))
 }
@@ -105,11 +108,23 @@ func (d *Demo) apply(ctx context.Context, waiting step.Waiting) error {
 	return nil
 }
 
+// awaitEverything that the demo made, the releases that it showed included.
+func (d *Demo) awaitEverything(ctx context.Context, waiting step.Waiting) error {
+	if err := d.awaitClaims(ctx, waiting); err != nil {
+		return err
+	}
+	return d.awaitPods(ctx, waiting)
+}
+
 func (d *Demo) awaitClaims(ctx context.Context, waiting step.Waiting) error {
 	return d.await(ctx, waiting, func(ctx context.Context) error {
 		// The demo's own, and nobody else's.
-		out, err := d.kubectl(ctx, "get", "-f", filepath.Join(d.cfg.Examples, "fleet.yaml"), "-f", filepath.Join(d.cfg.Examples, "applications.yaml"), "-o",
-			`jsonpath={range .items[*]}{.kind}{"\t"}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].message}{"\n"}{end}`)
+		files := []string{"-f", filepath.Join(d.cfg.Examples, "fleet.yaml"), "-f", filepath.Join(d.cfg.Examples, "applications.yaml")}
+		if now, err := d.rolloutNow(ctx); err == nil && now.digest != "" {
+			files = append(files, "-f", filepath.Join(d.cfg.Examples, "..", "rollout", "release-1.1.yaml"))
+		}
+		out, err := d.kubectl(ctx, append([]string{"get"}, append(files, "-o",
+			`jsonpath={range .items[*]}{.kind}{"\t"}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].message}{"\n"}{end}`)...)...)
 		if err != nil {
 			return err
 		}
