@@ -38,6 +38,7 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/version"
 	"github.com/mainstay-dev/mainstay/provider/controller"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
+	rolloutgate "github.com/mainstay-dev/mainstay/provider/gate"
 	mainstaymetrics "github.com/mainstay-dev/mainstay/provider/metrics"
 	"github.com/mainstay-dev/mainstay/provider/preflight"
 	"github.com/mainstay-dev/mainstay/provider/snapshot"
@@ -127,6 +128,7 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
 		Targets:  targets,
+		Gates:    rolloutgate.New(mgr.GetAPIReader()),
 		Jitter:   f.PollJitter,
 		Workers:  f.workers(),
 

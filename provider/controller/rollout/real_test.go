@@ -19,9 +19,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -205,7 +207,13 @@ func (w *world) eventually(what string, so func(ctx context.Context) (bool, erro
 // bundle with one ConfigMap that no other cluster's Release has.
 func (w *world) bundle(application, value string) string {
 	w.t.Helper()
-	cm := unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": application}, "data": map[string]any{"key": value}}}
+	return w.bundleOf(application, application, value)
+}
+
+// bundleOf an application with one ConfigMap of a name.
+func (w *world) bundleOf(application, name, value string) string {
+	w.t.Helper()
+	cm := unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name}, "data": map[string]any{"key": value}}}
 	sealed, err := bundle.New(application, bundle.Content{Components: []bundle.Component{{Name: "web", Type: "k8s-objects", Objects: []unstructured.Unstructured{cm}}}})
 	w.must(err)
 	b := sealed[0]
@@ -237,6 +245,63 @@ func (w *world) value() string {
 		return err.Error()
 	}
 	return cm.Data["key"]
+}
+
+// fenced: the API server itself refuses whoever decides from an older state.
+func (w *world) fenced(t *testing.T) {
+	t.Helper()
+	rel := &v1alpha1.Release{}
+	w.must(w.hub.Get(t.Context(), types.NamespacedName{Namespace: tenant, Name: "shop.platform.prod.eu-1"}, rel))
+	if rel.Spec.ForProvider.Epoch != 2 {
+		t.Errorf("the second revision is the second epoch, got %d", rel.Spec.ForProvider.Epoch)
+	}
+	rel.Spec.ForProvider.Epoch = 1
+	if err := w.hub.Update(t.Context(), rel); !kerrors.IsInvalid(err) {
+		t.Errorf("want an older epoch to be refused, got %v", err)
+	}
+}
+
+// inWaves: a canary, an approval, the rest. Both clusters are one, so that each needs
+// objects of its own.
+func (w *world) inWaves(t *testing.T) {
+	t.Helper()
+	key := types.NamespacedName{Namespace: tenant, Name: "pay"}
+	pay := &v1alpha1.Rollout{}
+	pay.SetNamespace(key.Namespace)
+	pay.SetName(key.Name)
+	pay.Spec.ForProvider = v1alpha1.RolloutParameters{
+		Application: "pay",
+		Placement: v1alpha1.Placement{
+			Topologies: []v1alpha1.Topology{{Name: "two", Clusters: []string{"eu-2", "us-1"}}},
+			Overrides:  []v1alpha1.OverrideScope{{Name: "us", Clusters: []string{"us-1"}}},
+		},
+		Variants: []v1alpha1.Variant{{Bundle: w.bundle("pay", "one")}, {Overrides: []string{"us"}, Bundle: w.bundleOf("pay", "pay-us", "one")}},
+		Strategy: v1alpha1.RolloutStrategy{Waves: []v1alpha1.Wave{
+			{Name: "canary", Size: ptr.To(intstr.FromInt32(1)), Soak: &metav1.Duration{Duration: time.Second}},
+			{Name: "rest", Gates: []v1alpha1.Gate{{Name: "go", When: v1alpha1.GateBefore, Approval: &v1alpha1.ApprovalGate{}}}},
+		}},
+	}
+	w.writes.Store(0)
+	w.must(w.hub.Create(t.Context(), pay))
+	w.eventually("the canary is there, and the rest waits for an approval", func(ctx context.Context) (bool, error) {
+		err := w.hub.Get(ctx, key, pay)
+		return pay.Status.AtProvider.Clusters.Ready == 1 && pay.Status.AtProvider.Phase == v1alpha1.RolloutWaiting, err
+	})
+	patch := client.MergeFrom(pay.DeepCopy())
+	pay.Spec.ForProvider.Control = &v1alpha1.RolloutControl{Approvals: []v1alpha1.Approval{{Gate: "rest/go", Digest: pay.Status.AtProvider.Digest, By: "ann"}}}
+	w.must(w.hub.Patch(t.Context(), pay, patch))
+	w.eventually("both are there", func(ctx context.Context) (bool, error) {
+		err := w.hub.Get(ctx, key, pay)
+		return pay.Status.AtProvider.Clusters.Ready == 2 && pay.Status.AtProvider.Phase == v1alpha1.RolloutCompleted, err
+	})
+	if got := w.writes.Load(); got > 6 {
+		t.Errorf("a cluster costs at most three writes, also in waves, got %d for two", got)
+	}
+	w.must(w.hub.Delete(t.Context(), pay))
+	w.eventually("it is gone again", func(ctx context.Context) (bool, error) {
+		err := w.hub.Get(ctx, key, pay)
+		return kerrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
 }
 
 // TestOnRealHub runs both controllers the way the provider does, on an API server that
@@ -282,6 +347,9 @@ func TestOnRealHub(t *testing.T) {
 	if got := w.writes.Load(); got > 3 {
 		t.Errorf("a change costs at most three writes, got %d", got)
 	}
+
+	w.fenced(t)
+	w.inWaves(t)
 
 	ro = w.rollout()
 	ro.Spec.ForProvider.Placement.Topologies[0].Clusters = []string{"eu-1", "us-1"}
