@@ -1,4 +1,5 @@
-// Command mainstay builds Mainstay's packages and runs its demo.
+// Command mainstay shows and steers rollouts, explains claims, converts applications, builds
+// Mainstay's packages and runs its demo.
 package main
 
 import (
@@ -25,6 +26,7 @@ type command struct {
 
 	Rollout   rolloutCmd   `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
 	Explain   explainCmd   `cmd:"" help:"Say why something is as it is, down to the pod, and what to do."`
+	Convert   convertCmd   `cmd:"" help:"Turn Applications of core.oam.dev into ProductApplications, and back."`
 	Demo      demoCmd      `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
 	Package   packageCmd   `cmd:"" help:"Build and push Mainstay's Crossplane packages."`
 	Registry  registryCmd  `cmd:"" help:"Serve a package registry from a folder." hidden:""`

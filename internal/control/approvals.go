@@ -15,6 +15,8 @@ type Approval struct {
 	Asked bool `json:"asked"`
 	// Needed is how many different people must.
 	Needed int `json:"needed"`
+	// Optional is true where it only ends a wait sooner.
+	Optional bool `json:"optional,omitempty"`
 	// By whom it was approved, for this revision.
 	By []string `json:"by,omitempty"`
 }
@@ -24,7 +26,7 @@ func Approvals(ro *v1alpha1.Rollout) []Approval {
 	at, spec := ro.Status.AtProvider, ro.Spec.ForProvider
 	var out []Approval
 	for _, s := range spec.Steps {
-		if !s.Approval && (s.Type != v1alpha1.StepSuspend || s.Duration != nil) {
+		if !s.Approval && s.Type != v1alpha1.StepSuspend {
 			continue
 		}
 		phase := v1alpha1.StepPending
@@ -33,7 +35,7 @@ func Approvals(ro *v1alpha1.Rollout) []Approval {
 				phase = st.Phase
 			}
 		}
-		a := Approval{Gate: s.Name, Asked: phase == v1alpha1.StepRunning, Needed: 1, By: approvers(ro, s.Name)}
+		a := Approval{Gate: s.Name, Asked: phase == v1alpha1.StepRunning, Needed: 1, Optional: s.Duration != nil && !s.Approval, By: approvers(ro, s.Name)}
 		if phase == v1alpha1.StepPending || phase == v1alpha1.StepRunning && len(a.By) == 0 {
 			out = append(out, a)
 		}

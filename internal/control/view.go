@@ -127,7 +127,7 @@ func next(v View, ro *v1alpha1.Rollout) []string {
 	say := func(words string) string { return Command(words, v.Namespace) }
 	var out []string
 	for _, a := range v.Approvals {
-		if a.Asked {
+		if a.Asked && !a.Optional {
 			out = append(out, say(fmt.Sprintf("rollout approve %s %s", v.Name, a.Gate)))
 		}
 	}

@@ -213,7 +213,7 @@ func TestApprovals(t *testing.T) {
 		}
 		ro.Status.AtProvider.Waves[1].Gates[0].Open = true
 	})
-	want := []Approval{{Gate: "look", Asked: true, Needed: 1}, {Gate: "second", Needed: 1}, {Gate: "first/rest/final", Needed: 1}}
+	want := []Approval{{Gate: "look", Asked: true, Needed: 1}, {Gate: "sleep", Needed: 1, Optional: true}, {Gate: "second", Needed: 1}, {Gate: "first/rest/final", Needed: 1}}
 	if diff := cmp.Diff(want, Approvals(ro)); diff != "" {
 		t.Errorf("Steps and gates that are not passed need an approval.\nApprovals(...): -want, +got:\n%s", diff)
 	}

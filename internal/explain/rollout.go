@@ -56,7 +56,9 @@ func (e *explainer) stopped(v control.View) []Cause {
 		return []Cause{{State: Waiting, Message: "Somebody paused it.", Next: []string{say("resume")}}}
 	case v.Phase == v1alpha1.RolloutAborted:
 		return []Cause{{State: Waiting, Message: "Somebody aborted revision " + control.Short(v.Revision) + ".", Next: []string{say("resume"), say("rollback")}}}
-	case v.Phase == v1alpha1.RolloutWaiting && strings.Contains(strings.ToLower(strings.ReplaceAll(v.Message, "-", "")), "allowdeletions"):
+	case strings.Contains(v.Message, "frozen by "):
+		return []Cause{{State: Waiting, Message: v.Message, Next: []string{"Nothing: it goes on when the freeze is over. It stands in the rollout policy."}}}
+	case strings.Contains(strings.ToLower(strings.ReplaceAll(v.Message, "-", "")), "allowdeletions"):
 		return []Cause{{State: Waiting, Message: v.Message, Next: []string{"Is it meant that these clusters lose the application? If so:", say("allow-deletions")}}}
 	}
 	return nil
@@ -164,7 +166,7 @@ func gate(v control.View, w control.Wave, g control.Gate) Node {
 // asked approval by its name, where it is one.
 func asked(v control.View, name string) *control.Approval {
 	for i := range v.Approvals {
-		if v.Approvals[i].Gate == name {
+		if v.Approvals[i].Gate == name && !v.Approvals[i].Optional {
 			return &v.Approvals[i]
 		}
 	}

@@ -299,6 +299,9 @@ func ApprovalLines(v control.View) []screen.Line {
 		if a.Asked {
 			text, style = "waits now", screen.Busy
 		}
+		if a.Optional {
+			text, style = "ends a wait sooner", screen.Faint
+		}
 		by := ""
 		if len(a.By) > 0 {
 			by = ": " + strings.Join(a.By, ", ")
