@@ -59,15 +59,16 @@ type applier struct {
 	stepping map[string]string
 	// before is what the status said when the reconcile began.
 	before v1alpha1.ReleaseStatus
-	// checked is when it was last made sure that the Release is what it was.
-	checked time.Time
+	// began is when the reconcile did, and checked when it was last made sure that the
+	// Release is what it was.
+	began, checked time.Time
 }
 
 // Observe what is on the cluster. The Release always exists: what is missing of it is
 // applied by Update.
 func (a *applier) Observe(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalObservation, error) {
 	a.before = *mg.Status.DeepCopy()
-	a.checked = a.clock.Now()
+	a.began = a.clock.Now()
 	a.held, a.failed, a.stepping = map[string]string{}, map[string]bool{}, map[string]string{}
 	if err := a.want(ctx, mg); err != nil {
 		return managed.ExternalObservation{}, a.fail(mg, err)

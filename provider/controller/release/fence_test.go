@@ -86,15 +86,41 @@ func TestStaleExecutorIsRefused(t *testing.T) {
 	}
 }
 
-func TestNewBundleIsOnRecordFirst(t *testing.T) {
+func TestOldCacheMakesNothing(t *testing.T) {
+	more := one(t, "new")
+	more.Components[0].Objects = append(more.Components[0].Objects, parse(t, configMap("more", "x")))
+	less := bundle.Content{Components: []bundle.Component{component(t, "web", nil, configMap("a", "new"))}}
+	cases := map[string]struct {
+		reason string
+		wrong  bundle.Content
+	}{
+		"New":    {"What is not on record is put there first, which fails.", more},
+		"Pruned": {"What is on record and not there is made only after the Release was read anew.", one(t, "old")},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			h := with(t, one(t, "old"))
+			h.wants(1, one(t, "old"))
+			h.settle()
+			stale := h.executor()
+			h.wants(2, less)
+			h.settle()
+			stale.sees.Spec.ForProvider.Bundle = h.content(tc.wrong)
+			stale.observe()
+			if _, err := stale.a.Update(h.ctx, stale.sees); err == nil || h.live(configMapRef("more")) != nil || h.live(configMapRef("same")) != nil {
+				t.Errorf("%s: got %v", tc.reason, err)
+			}
+		})
+	}
 	h := with(t, one(t, "old"))
 	h.settle()
 	stale := h.executor()
-	h.wants(1, one(t, "new"))
-	stale.sees.Spec.ForProvider.Bundle = h.content(one(t, "wrong"))
+	h.wants(0, less)
+	h.settle()
+	h.must(h.far.Delete(h.ctx, h.live(configMapRef("a"))))
 	stale.observe()
-	if _, err := stale.a.Update(h.ctx, stale.sees); err == nil || data(h.live(configMapRef("a")), "key") != "old" {
-		t.Errorf("who does not know the Release as it is applies nothing new: got %v", err)
+	if _, err := stale.a.Update(h.ctx, stale.sees); err == nil || h.live(configMapRef("a")) != nil {
+		t.Errorf("without any mark of an epoch it is the Release itself that tells: got %v", err)
 	}
 }
 
@@ -102,9 +128,9 @@ func TestLongReconcileLooksAgain(t *testing.T) {
 	h := with(t, one(t, "old"))
 	e := h.executor()
 	e.observe()
-	h.clock.SetTime(h.clock.Now().Add(2 * lease))
 	h.must(e.a.writeAhead(h.ctx, e.sees))
 	h.wants(1, one(t, "new"))
+	h.clock.SetTime(h.clock.Now().Add(2 * lease))
 	if err := e.a.applyAll(h.ctx, e.sees); !isSuperseded(err) || h.farWrites != 0 {
 		t.Errorf("after a while it is made sure that the Release is what it was: got %v, %d writes", err, h.farWrites)
 	}

@@ -15,16 +15,14 @@
 // back to a lower number. What is left to fear is a provider that acts on what it read
 // before: one that lost its lead and does not know, or one whose cache is behind.
 //
-//   - Before anything is written for a new Bundle or epoch, the epoch is put into the
-//     status, with an optimistic lock: who read the Release before it was last written
-//     fails there.
-//   - Who had passed there writes each object only onto the very version of it that it
-//     has read, and each object says in which epoch it was written last. So after the new
-//     epoch has written an object, the old one either reads that, or conflicts.
-//   - An object that the new epoch has no need to write is the same in both.
-//   - An object that is gone has no version. It is made only within a few seconds of
-//     having read the Release, or having made sure of it; another provider waits longer
-//     than that before it takes over.
+//   - Each object is written only onto the very version of it that was read, and says
+//     in which epoch it was written last. So after the new epoch has written an object,
+//     the old one either reads that, or conflicts. What the new epoch has not written yet
+//     is still the old one's, and what it has no need to write is the same in both.
+//   - An object that is not there has no version. Before one is made the Release's status
+//     is written with an optimistic lock, to put the object on record, or else the
+//     Release is read anew from the API server. That holds for a few seconds; another
+//     provider waits longer before it takes over.
 //
 // What was applied is on record in the inventory, as a trace for each object, so that
 // neither another revision nor a restart applies what has not changed.

@@ -41,6 +41,7 @@ func (a *applier) report(mg *v1alpha1.Release, done bool) {
 	if done {
 		at.Bundle, at.Applied, at.Namespace = mg.Spec.ForProvider.Bundle, a.identity(mg), mg.Spec.ForProvider.Namespace
 	}
+	at.Epoch, at.Target = mg.Spec.ForProvider.Epoch, mg.Spec.ForProvider.Bundle
 	at.Components = a.components(mg)
 	whole := health.RollUp(at.Components)
 	at.Health, at.Message = whole.Health, whole.Message

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 
@@ -73,15 +74,14 @@ func (a *applier) holdForeign(mg *v1alpha1.Release) {
 	}
 }
 
-// writeAhead puts on record what may be put on the cluster, and in which epoch, before it
-// is. Whoever does not know the Release as it is now cannot.
+// writeAhead puts on record what may be put on the cluster, before it is. Whoever does not
+// know the Release as it is now cannot.
 func (a *applier) writeAhead(ctx context.Context, mg *v1alpha1.Release) error {
 	wanted, at := a.wanted(), &mg.Status.AtProvider
-	if apply.Recorded(at.Inventory, wanted) && at.Epoch == mg.Spec.ForProvider.Epoch && at.Target == mg.Spec.ForProvider.Bundle {
+	if apply.Recorded(at.Inventory, wanted) {
 		return nil
 	}
 	at.Inventory = apply.Union(apply.Carry(wanted, at.Inventory), at.Inventory)
-	at.Epoch, at.Target = mg.Spec.ForProvider.Epoch, mg.Spec.ForProvider.Bundle
 	at.Health, at.Message = v1alpha1.Progressing, "is being applied"
 	components := make([]v1alpha1.ComponentHealth, 0, len(a.set.Components))
 	for _, c := range a.set.Components {
@@ -94,12 +94,14 @@ func (a *applier) writeAhead(ctx context.Context, mg *v1alpha1.Release) error {
 // save the status in the midst of a reconcile. A conflict goes up as it is: the runtime
 // tries again, and nothing was applied.
 func (a *applier) save(ctx context.Context, mg *v1alpha1.Release) error {
+	mg.Status.AtProvider.Epoch, mg.Status.AtProvider.Target = mg.Spec.ForProvider.Epoch, mg.Spec.ForProvider.Bundle
 	a.setReady(mg)
 	a.setSynced(mg)
 	if err := a.hub.Status().Update(ctx, mg); err != nil {
 		return err
 	}
 	a.before = *mg.Status.DeepCopy()
+	a.checked = a.clock.Now()
 	return nil
 }
 
@@ -142,7 +144,7 @@ func (a *applier) applyComponent(ctx context.Context, mg *v1alpha1.Release, c ap
 	if err != nil || settled {
 		return err
 	}
-	if err := a.stillWanted(ctx, mg); err != nil {
+	if err := a.stillWanted(ctx, mg, a.began); err != nil {
 		return err
 	}
 	for _, ref := range a.set.References(c) {
@@ -184,6 +186,11 @@ func (a *applier) applyPhase(ctx context.Context, mg *v1alpha1.Release, objects 
 		}
 	}
 	counted(metrics.ObjectSkipped, len(objects)-len(todo))
+	if slices.ContainsFunc(todo, func(o apply.Object) bool { return a.live[a.key(o.Ref())] == nil }) {
+		if err := a.stillWanted(ctx, mg, time.Time{}); err != nil {
+			return err
+		}
+	}
 	results := make([]written, len(todo))
 	parallel(len(todo), func(i int) { results[i] = a.write(ctx, mg, todo[i]) })
 	for i, o := range todo {

@@ -41,9 +41,10 @@ func (a *applier) fence(mg *v1alpha1.Release) error {
 	return nil
 }
 
-// stillWanted makes sure, where a while has passed, that the Release is what it was.
-func (a *applier) stillWanted(ctx context.Context, mg *v1alpha1.Release) error {
-	if a.clock.Since(a.checked) < lease {
+// stillWanted makes sure that the Release is what it was, where it is a while ago that it
+// was made sure, or was read. What is read from a cache makes nothing sure.
+func (a *applier) stillWanted(ctx context.Context, mg *v1alpha1.Release, read time.Time) error {
+	if a.clock.Since(a.checked) < lease || a.clock.Since(read) < lease {
 		return nil
 	}
 	now := &v1alpha1.Release{}
