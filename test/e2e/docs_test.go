@@ -45,7 +45,7 @@ var elsewhere = map[string]string{
 // manifest is applied as it stands.
 func TestPages(t *testing.T) {
 	pages := []string{
-		"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/troubleshooting.md",
+		"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/upgrade-fleet.md", "docs/troubleshooting.md",
 		"examples/demo/README.md", "examples/adopt-cluster/README.md", "examples/generated-fleet/README.md", "examples/kubevela-paste/README.md", "examples/rollout/README.md",
 	}
 	existing := cluster(t, "platform", demoClusters(t)[2])
