@@ -89,7 +89,7 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates})
 		}},
 		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK}, func() error {
-			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), nil)
+			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), d.Gates)
 		}},
 		{"definitions", []schema.GroupVersionKind{apisv1alpha1.ComponentDefinitionGVK, apisv1alpha1.TraitDefinitionGVK, apisv1alpha1.DefinitionRevisionGVK, v1alpha1.BundleGVK}, func() error {
 			return definitioncontroller.Setup(mgr, o, chart.NewPuller(definition.MaxArchiveBytes))
