@@ -151,7 +151,9 @@ func manifests(t *testing.T) map[string][]*unstructured.Unstructured {
 				add(file, b)
 			case ".md":
 				for _, block := range schema.Fenced(b, "yaml") {
-					add(file, block)
+					if !bytes.HasPrefix(block, []byte("- ")) { // A list is a part of a manifest.
+						add(file, block)
+					}
 				}
 			}
 			return nil
