@@ -40,7 +40,7 @@ func busy(b *testing.B) *Snapshot {
 
 // BenchmarkCheck checks ten objects on one cluster, the content being prepared already.
 func BenchmarkCheck(b *testing.B) {
-	s, snap := Prepare(contentOf(b, tenObjects(), nil), namespace), busy(b)
+	s, snap := Prepare(contentOf(b, tenObjects(), nil), namespace, nil), busy(b)
 	for b.Loop() {
 		if Blocks(s.Check(snap)) {
 			b.Fatal("it is refused")
@@ -54,6 +54,22 @@ func BenchmarkPrepareAndCheck(b *testing.B) {
 	for b.Loop() {
 		if Blocks(Check(Input{Content: content, Namespace: namespace, Snapshot: snap})) {
 			b.Fatal("it is refused")
+		}
+	}
+}
+
+// BenchmarkFleet checks ten objects on a thousand clusters, all with snapshots of their own.
+func BenchmarkFleet(b *testing.B) {
+	s := Prepare(contentOf(b, tenObjects(), nil), namespace, nil)
+	fleet := make([]*Snapshot, 1000)
+	for i := range fleet {
+		fleet[i] = busy(b)
+	}
+	for b.Loop() {
+		for _, snap := range fleet {
+			if Blocks(s.Check(snap)) {
+				b.Fatal("it is refused")
+			}
 		}
 	}
 }

@@ -73,7 +73,7 @@ var catalogue = []Cause{
 	{"D2", "Environment is not as the contract says", blocking, "A variable that the component's version needs is missing, or one that it does not have any more is set, or a port of the contract is not offered.", checkEnvironment},
 	{"D3", "Heap is larger than the memory limit", warning, "A JVM's heap or a Flink process is larger than the memory limit of its container, and will be killed as it grows.", checkHeap},
 	{"D7", "Service selects nothing", warning, "The selector of a Service matches no pod of the application or the namespace, or its named target port is none of theirs.", checkServices},
-	{"D8", "Right is missing", blocking, "The component's service account has not a right that its contract needs, and the application does not give it. In the dry run also: the tenant may not write an object.", checkAccess},
+	{"D8", "Right is missing", blocking, "The component's service account has not a right that its contract needs, and the application does not give it. Also where the tenant may not write an object, or not into its namespace.", checkAccess},
 	{"D10", "Disruption budget allows nothing", warning, "The budget never allows a pod to be evicted, so nodes cannot be drained.", checkBudgets},
 	{"D11", "Update cannot move", blocking, "maxSurge and maxUnavailable are both 0. Warns where an update needs room for one more pod that is not there.", checkSurge},
 	{"D12", "Grace period is too short", warning, "The hook that runs before a container is stopped takes longer than the pod is given.", checkGrace},

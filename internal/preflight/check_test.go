@@ -305,9 +305,9 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 			"There":   {reason: "It is there.", objects: deployment("1", "imagePullSecrets: [{name: pull}]", needs)},
 		},
 		"C5": {
-			"Missing": {reason: "The registry says so.", objects: deployment("1", "", needs), cluster: []func(*Snapshot){real, image("registry.example.com/web:1.0", Image{Missing: true})}, want: []string{"C5 Blocking Deployment/web " + main + ".image"}},
-			"OnNode":  {reason: "Nodes have it.", objects: deployment("1", "", needs), cluster: []func(*Snapshot){real, image("registry.example.com/web:1.0", Image{Missing: true}), func(s *Snapshot) { s.Capacity.Nodes[0].Images = []string{"registry.example.com/web:1.0"} }}},
-			"Silent":  {reason: "The registry did not answer.", objects: deployment("1", "", needs), cluster: []func(*Snapshot){real}},
+			"Missing": {reason: "The registry says so.", objects: deployment("1", "", needs), cluster: []func(*Snapshot){pulling, image("registry.example.com/web:1.0", Image{Missing: true})}, want: []string{"C5 Blocking Deployment/web " + main + ".image"}},
+			"OnNode":  {reason: "Nodes have it.", objects: deployment("1", "", needs), cluster: []func(*Snapshot){pulling, image("registry.example.com/web:1.0", Image{Missing: true}), func(s *Snapshot) { s.Capacity.Nodes[0].Images = []string{"registry.example.com/web:1.0"} }}},
+			"Silent":  {reason: "The registry did not answer.", objects: deployment("1", "", needs), cluster: []func(*Snapshot){pulling}},
 		},
 		"C6": {
 			"None":   {reason: "No tag.", objects: strings.Replace(deployment("1", "", needs), "web:1.0", "web", 1), want: []string{"C6 Warning Deployment/web " + main + ".image"}},
@@ -324,8 +324,8 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 			},
 		},
 		"C8": {
-			"Never":  {reason: "Nobody pulls it.", objects: deployment("1", "", "imagePullPolicy: Never"), cluster: []func(*Snapshot){real}, want: []string{"C8 Warning Deployment/web " + main + ".imagePullPolicy"}},
-			"OnNode": {reason: "It is there.", objects: deployment("1", "", "imagePullPolicy: Never"), cluster: []func(*Snapshot){real, func(s *Snapshot) { s.Capacity.Nodes[0].Images = []string{"registry.example.com/web:1.0"} }}},
+			"Never":  {reason: "Nobody pulls it.", objects: deployment("1", "", "imagePullPolicy: Never"), cluster: []func(*Snapshot){pulling}, want: []string{"C8 Warning Deployment/web " + main + ".imagePullPolicy"}},
+			"OnNode": {reason: "It is there.", objects: deployment("1", "", "imagePullPolicy: Never"), cluster: []func(*Snapshot){pulling, func(s *Snapshot) { s.Capacity.Nodes[0].Images = []string{"registry.example.com/web:1.0"} }}},
 		},
 		"D1": {
 			"Name":   {reason: "The container has no such port.", objects: deployment("1", "", "ports: [{containerPort: 80, name: http}]\n        readinessProbe: {httpGet: {port: web}}"), want: []string{"D1 Blocking Deployment/web " + main + ".readinessProbe"}},
@@ -395,8 +395,8 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 	}
 }
 
-// real nodes pull images.
-func real(s *Snapshot) {
+// pulling nodes run what they have, and need images for it.
+func pulling(s *Snapshot) {
 	for i := range s.Capacity.Nodes {
 		s.Capacity.Nodes[i].Fake = false
 	}
@@ -455,5 +455,18 @@ func TestCheckWithoutSnapshot(t *testing.T) {
 	content := contentOf(t, deployment("99", "nodeSelector: {a: b}\n      priorityClassName: x", "envFrom: [{secretRef: {name: gone}}]\n        "+large), nil)
 	if got := Check(Input{Content: content, Namespace: namespace}); len(got) > 0 {
 		t.Errorf("Check(...): want nothing, got %v", got)
+	}
+}
+
+// TestStrangers holds that nobody learns what is in a namespace that is not theirs.
+func TestStrangers(t *testing.T) {
+	manifest := strings.Replace(deployment("1", "", "envFrom: [{secretRef: {name: gone}}]"), "{name: web}", "{name: web, namespace: theirs}", 1)
+	s := Prepare(contentOf(t, manifest, nil), namespace, []string{namespace})
+	if n := s.Needs(); len(n.Secrets)+len(n.Namespaces)+len(n.Objects) > 0 {
+		t.Errorf("Needs(): something of another's namespace is read: %+v", n)
+	}
+	got := s.Check(cluster(t))
+	if len(got) != 1 || got[0].Cause != "D8" || got[0].Field != "metadata.namespace" || !Blocks(got) {
+		t.Errorf("Check(...): want only that the namespace is not theirs, got %+v", got)
 	}
 }

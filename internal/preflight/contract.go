@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -77,6 +78,9 @@ func (s *Subject) accessNeeds() []accessNeed {
 
 // checkAccess is D8.
 func checkAccess(r *run) {
+	for _, o := range r.strangers {
+		r.find(o, "metadata.namespace", "use a namespace of the tenant, or ask the cluster's owner for this one", "the tenant may not deploy into namespace %q, only into %s", o.namespace, strings.Join(r.allowed, ", "))
+	}
 	for _, n := range r.accessNeeds() {
 		allowed, known := r.snap.Access[n.Access]
 		if !known || allowed || r.grants(n.Access) {

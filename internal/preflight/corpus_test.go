@@ -45,7 +45,7 @@ func TestNothingIsRefusedThatStarts(t *testing.T) {
 
 func nothingRefused(t *testing.T, content bundle.Content) {
 	t.Helper()
-	s := Prepare(content, namespace)
+	s := Prepare(content, namespace, nil)
 	// All that it does not bring is known not to be there, but for what pods need.
 	snap := cluster(t, absentNames("nowhere"), func(snap *Snapshot) {
 		n := s.Needs()

@@ -38,13 +38,15 @@ type Input struct {
 	Content bundle.Content
 	// Namespace on the cluster for objects that name none.
 	Namespace string
+	// Allowed namespaces of the tenant. Nil allows all.
+	Allowed []string
 	// Snapshot of the cluster. Without one, only the content is checked.
 	Snapshot *Snapshot
 }
 
 // Check an application on one cluster. Findings come the worst first.
 func Check(in Input) []v1alpha1.Finding {
-	return Prepare(in.Content, in.Namespace).Check(in.Snapshot)
+	return Prepare(in.Content, in.Namespace, in.Allowed).Check(in.Snapshot)
 }
 
 // Check a prepared content on one cluster.

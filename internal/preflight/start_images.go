@@ -10,7 +10,7 @@ import (
 // checkImages is C5.
 func checkImages(r *run) {
 	r.images(func(w *workload, c *corev1.Container, at string, i *Image) {
-		if !i.Missing || r.onNode(w, c) {
+		if !i.Missing || r.onNode(c) {
 			return
 		}
 		r.find(w.object, at+".image", "push the image, or correct its name", "the registry has no image %q", c.Image)
@@ -53,7 +53,7 @@ func (r *run) images(check func(*workload, *corev1.Container, string, *Image)) {
 
 // onNode is true where the image need not come from the registry: nodes have it, or do
 // not pull at all.
-func (r *run) onNode(w *workload, c *corev1.Container) bool {
+func (r *run) onNode(c *corev1.Container) bool {
 	if r.snap.Capacity == nil || c.ImagePullPolicy == corev1.PullAlways {
 		return false
 	}
@@ -79,7 +79,7 @@ func checkTags(r *run) {
 func checkPullPolicy(r *run) {
 	for _, w := range r.workloads {
 		for c, at := range w.containers() {
-			if c.ImagePullPolicy == corev1.PullNever && !r.onNode(w, c) {
+			if c.ImagePullPolicy == corev1.PullNever && !r.onNode(c) {
 				r.find(w.object, at+".imagePullPolicy", "use IfNotPresent, or put the image on the nodes", "image %q is never pulled, and no node is known to have it", c.Image)
 			}
 		}

@@ -3,6 +3,7 @@ package preflight
 import (
 	"encoding/json"
 	"iter"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -35,6 +36,9 @@ type Subject struct {
 	brought    map[ObjectKey]*object
 	// defined kinds come with the content.
 	defined map[schema.GroupKind]*Definition
+	// strangers go to namespaces that are not allowed.
+	strangers []*object
+	allowed   []string
 	// makers of objects: the content has something that may make objects of a kind.
 	makers map[string]bool
 }
@@ -79,8 +83,11 @@ type claim struct {
 }
 
 // Prepare a content to be checked. Objects that name no namespace go to the given one.
-func Prepare(content bundle.Content, namespace string) *Subject {
+// Those that go to a namespace which is not allowed are found to, and are not looked at any
+// further: whoever wrote them must learn nothing of what is there. Nil allows all.
+func Prepare(content bundle.Content, namespace string, allowed []string) *Subject {
 	s := &Subject{
+		allowed:    allowed,
 		components: map[string]*bundle.Component{},
 		brought:    map[ObjectKey]*object{},
 		defined:    map[schema.GroupKind]*Definition{},
@@ -90,7 +97,12 @@ func Prepare(content bundle.Content, namespace string) *Subject {
 		c := &content.Components[i]
 		s.components[c.Name] = c
 		for j := range c.Objects {
-			s.bring(read(&c.Objects[j], c.Name, namespace))
+			o := read(&c.Objects[j], c.Name, namespace)
+			if allowed != nil && o.namespace != "" && !slices.Contains(allowed, o.namespace) {
+				s.strangers = append(s.strangers, o)
+				continue
+			}
+			s.bring(o)
 		}
 	}
 	for _, o := range s.objects {

@@ -135,7 +135,7 @@ func inTeam(name string) types.NamespacedName {
 // there puts objects on the cluster.
 func there(t testing.TB, manifests string) func(*Snapshot) {
 	return func(s *Snapshot) {
-		for _, o := range Prepare(contentOf(t, manifests, nil), namespace).objects {
+		for _, o := range Prepare(contentOf(t, manifests, nil), namespace, nil).objects {
 			s.Objects[o.key()] = o.Unstructured
 		}
 	}

@@ -3,6 +3,7 @@ package preflight
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,7 +31,7 @@ type content struct {
 	source *bind.Content
 
 	mu sync.Mutex
-	// prepared once for all clusters, by namespace, where nothing is bound.
+	// prepared once for all clusters, by namespaces, where nothing is bound.
 	prepared map[string]*preflight.Subject
 }
 
@@ -74,20 +75,21 @@ func (c *contents) get(ctx context.Context, namespace, name string) (*v1alpha1.B
 
 // subject to check on a cluster, and the content that it was made of. Components that
 // wait for outputs keep their expressions.
-func (c *content) subject(cr *v1alpha1.Cluster, namespace string) (*preflight.Subject, bundle.Content, error) {
+func (c *content) subject(cr *v1alpha1.Cluster, namespace string, allowed []string) (*preflight.Subject, bundle.Content, error) {
 	if !c.source.Constant() {
 		bound, err := c.source.Bind(bind.Facts(cr, namespace), bind.Outputs{})
 		if err != nil {
 			return nil, bundle.Content{}, err
 		}
-		return preflight.Prepare(bound.Content, namespace), bound.Content, nil
+		return preflight.Prepare(bound.Content, namespace, allowed), bound.Content, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.prepared[namespace]
+	key := namespace + " " + strings.Join(allowed, " ")
+	s := c.prepared[key]
 	if s == nil {
-		s = preflight.Prepare(c.source.Source(), namespace)
-		c.prepared[namespace] = s
+		s = preflight.Prepare(c.source.Source(), namespace, allowed)
+		c.prepared[key] = s
 	}
 	return s, c.source.Source(), nil
 }

@@ -115,12 +115,12 @@ func servedBy(t target.Target, gvk schema.GroupVersionKind) bool {
 	return err == nil && served
 }
 
-// allowed namespaces of a tenant on a cluster.
+// allowed namespaces of a tenant on a cluster. It is never nil: that would be all.
 func allowed(cr *v1alpha1.Cluster, namespace string) []string {
 	for _, t := range cr.Spec.ForProvider.Tenants {
 		if t.Namespace == namespace {
-			return t.Namespaces()
+			return append([]string{}, t.Namespaces()...)
 		}
 	}
-	return nil
+	return []string{}
 }

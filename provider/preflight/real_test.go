@@ -118,7 +118,7 @@ func TestRealServerAgrees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cause, _, _ := strings.Cut(name, " ")
 			o := parse(t, manifest)
-			s := checks.Prepare(bundle.Content{Components: []bundle.Component{{Name: "main", Objects: []unstructured.Unstructured{*o.DeepCopy()}}}}, tenant)
+			s := checks.Prepare(bundle.Content{Components: []bundle.Component{{Name: "main", Objects: []unstructured.Unstructured{*o.DeepCopy()}}}}, tenant, nil)
 			snap, err := cache.Snapshot(t.Context(), cr, false, s.Needs())
 			if err != nil {
 				t.Fatal(err)
