@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/freeze"
@@ -123,15 +124,23 @@ func (n *plan) start(m *member) {
 	}
 }
 
+// checkAgain is when clusters are looked at again that could not be, or would not start.
+// Whoever mends them should not have to wait long.
+const checkAgain = 5 * time.Second
+
 // check lists the clusters that the preflight has to look at.
 func (n *plan) check() {
 	if !n.forward() || n.paused() {
 		return
 	}
 	for _, m := range n.members {
-		if m.pending() && m.check == Unchecked {
+		if !m.pending() || m.check == Clean {
+			continue
+		}
+		if m.check == Unchecked {
 			n.decision.Check = append(n.decision.Check, m.Placed)
 		}
+		n.wakeAt(n.now.Add(checkAgain))
 	}
 }
 
