@@ -19,6 +19,9 @@ type Needs struct {
 	Namespaces []string
 	// Pods is true where the content runs any: nodes, quotas and limits are needed.
 	Pods bool
+	// Elastic asks whether nodes may come by themselves. It only matters where pods would
+	// not be scheduled, so that Needs never has it: see Unplaced.
+	Elastic bool
 
 	ConfigMaps      []types.NamespacedName
 	Secrets         []types.NamespacedName

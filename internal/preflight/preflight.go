@@ -73,6 +73,13 @@ func Blocks(findings []v1alpha1.Finding) bool {
 	})
 }
 
+// Unplaced is true where a finding blocks that nodes which are still to come might mend.
+func Unplaced(findings []v1alpha1.Finding) bool {
+	return slices.ContainsFunc(findings, func(f v1alpha1.Finding) bool {
+		return f.Severity == v1alpha1.Blocking && (strings.HasPrefix(f.Cause, "B") || f.Cause == "C7")
+	})
+}
+
 // A run is one check of one content on one cluster.
 type run struct {
 	*Subject

@@ -165,11 +165,16 @@ func (r *Runner) look(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Place
 	case err != nil:
 		res.findings = []v1alpha1.Finding{unbound(err)}
 	default:
-		snap, err := r.snapshots.Snapshot(ctx, cr, growing, subject.Needs())
-		if err != nil {
+		needs := subject.Needs()
+		if res.findings, err = r.judge(ctx, cr, growing, subject, needs); err != nil {
 			return nil, err
 		}
-		res.findings = subject.Check(snap)
+		if preflight.Unplaced(res.findings) {
+			needs.Elastic = true
+			if res.findings, err = r.judge(ctx, cr, growing, subject, needs); err != nil {
+				return nil, err
+			}
+		}
 		if test && !preflight.Blocks(res.findings) {
 			refused, err := r.try(ctx, ro, cr, p, bound)
 			if err != nil {
@@ -184,6 +189,15 @@ func (r *Runner) look(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Place
 	}
 	res.until = r.clock.Now().Add(keep - time.Duration(r.random()*float64(keep/4)))
 	return res, nil
+}
+
+// judge a content on a cluster, by what is needed for it.
+func (r *Runner) judge(ctx context.Context, cr *v1alpha1.Cluster, growing bool, s *preflight.Subject, n preflight.Needs) ([]v1alpha1.Finding, error) {
+	snap, err := r.snapshots.Snapshot(ctx, cr, growing, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.Check(snap), nil
 }
 
 // unbound is found where a cluster lacks a fact that the application uses.

@@ -38,9 +38,12 @@ func (r *reader) nodes(ctx context.Context, n preflight.Needs, s *preflight.Snap
 	if err != nil {
 		return unknown(err)
 	}
-	elastic, err := fresh(r, "elastic", func() (bool, error) { return r.elastic(ctx, nodes) })
-	if err != nil {
-		return unknown(err)
+	elastic := false
+	if n.Elastic {
+		elastic, err = fresh(r, "elastic", func() (bool, error) { return r.elastic(ctx, nodes) })
+		if err != nil {
+			return unknown(err)
+		}
 	}
 	s.Capacity = &preflight.Capacity{Nodes: nodes, Pods: pods, Elastic: elastic}
 	return nil

@@ -188,6 +188,14 @@ func TestSnapshot(t *testing.T) {
 	if again := get(false); again.Generation == s.Generation || again.ConfigMaps[key("gone")] == nil {
 		t.Errorf("Snapshot(...): a change is not seen")
 	}
+	n := needs()
+	n.Elastic = true
+	if err := w.far.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "cluster-autoscaler-status"}}); err != nil {
+		t.Fatal(err)
+	}
+	if scaled, err := cache.Snapshot(t.Context(), aCluster(), false, n); err != nil || !scaled.Capacity.Elastic {
+		t.Errorf("Snapshot(...): a cluster with an autoscaler is not elastic: %v", err)
+	}
 	if grown := get(true); !grown.Capacity.Elastic {
 		t.Errorf("Snapshot(...): a cluster that grows is not elastic")
 	}
