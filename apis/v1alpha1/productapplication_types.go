@@ -66,7 +66,9 @@ type Component struct {
 	Name string `json:"name"`
 
 	// Type of the component: webservice, worker, task, cron-task,
-	// statefulservice or k8s-objects.
+	// statefulservice or k8s-objects, or one that a ComponentDefinition publishes. Of
+	// those a version can be named, as in flink@1.2.3, or a range, as in
+	// flink@1.2.x or flink@^1; without one it is the newest.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Type string `json:"type"`
@@ -215,6 +217,12 @@ type ProductApplicationStatus struct {
 	// +optional
 	Problems []ClusterProblem `json:"problems,omitempty"`
 
+	// Definitions are the versions of published types that the components and traits got.
+	// +kubebuilder:validation:MaxItems=200
+	// +listType=atomic
+	// +optional
+	Definitions []AppliedDefinition `json:"definitions,omitempty"`
+
 	// Rollout is how far the rollout of what is wanted now is.
 	// +optional
 	Rollout *ApplicationRollout `json:"rollout,omitempty"`
@@ -297,4 +305,17 @@ type ServiceStatus struct {
 	// Message of one cluster where it is not healthy.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// An AppliedDefinition says which version of a published type a component got.
+type AppliedDefinition struct {
+	// Component that has the type.
+	Component string `json:"component"`
+	// Type of the component or the trait, without a version.
+	Type string `json:"type"`
+	// Version that it got.
+	Version string `json:"version"`
+	// Trait is true where the type is that of a trait.
+	// +optional
+	Trait bool `json:"trait,omitempty"`
 }

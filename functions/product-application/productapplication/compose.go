@@ -49,7 +49,14 @@ func Run(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 		return nil, err
 	}
 
-	compiled, err := oam.Compile(claim.Name, &app.Spec, oam.WithNamespace(claim.Namespace))
+	types, resolved, err := catalogue(req, rsp, app)
+	if err != nil {
+		return nil, err
+	}
+	if !resolved {
+		return rsp, nil
+	}
+	compiled, err := oam.Compile(claim.Name, &app.Spec, oam.WithNamespace(claim.Namespace), oam.WithCatalogue(types))
 	if err != nil {
 		pipeline.Refuse(rsp, err)
 		return rsp, nil
@@ -63,7 +70,9 @@ func Run(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rsp, write(req, rsp, want, assess(want, seen))
+	is := assess(want, seen)
+	is.status.Definitions = applied(compiled)
+	return rsp, write(req, rsp, want, is)
 }
 
 // observed is what there is already.

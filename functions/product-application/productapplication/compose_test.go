@@ -119,7 +119,9 @@ func TestRefused(t *testing.T) {
 					Type: v1alpha1.ConditionReached, Status: fnv1.Status_STATUS_CONDITION_FALSE, Reason: v1alpha1.ReasonInvalidSpec,
 					Message: ptrTo(got.GetResults()[0].GetMessage()), Target: fnv1.Target_TARGET_COMPOSITE_AND_CLAIM.Enum(),
 				}},
-				Results: []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_FATAL, Message: got.GetResults()[0].GetMessage(), Target: fnv1.Target_TARGET_COMPOSITE.Enum()}},
+				// Somebody may have published the type that is not known.
+				Requirements: got.GetRequirements(),
+				Results:      []*fnv1.Result{{Severity: fnv1.Severity_SEVERITY_FATAL, Message: got.GetResults()[0].GetMessage(), Target: fnv1.Target_TARGET_COMPOSITE.Enum()}},
 			}
 			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 				t.Errorf("\n%s\nRun(...): -want, +got:\n%s", tc.reason, diff)
