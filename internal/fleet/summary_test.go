@@ -231,13 +231,16 @@ func TestGuard(t *testing.T) {
 }
 
 func TestManagementPolicies(t *testing.T) {
-	member := &v1alpha1.FleetCluster{Name: "a", Labels: labels{"k": "v"}, Region: "r", KubernetesVersion: "v1.34.1"}
+	member := &v1alpha1.FleetCluster{Name: "a", Labels: labels{"k": "v"}, Region: "r", KubernetesVersion: "v1.34.1", Facts: map[string]string{"registry": "x"}}
 	c := Cluster("ns", &v1alpha1.FleetCellSpec{Fleet: "eu", KubernetesVersion: "v1.35.3", DeletionPolicy: v1alpha1.DeletionOrphan}, member)
 	if diff := cmp.Diff(xpv2.ManagementPolicies{"Observe", "Create", "Update", "LateInitialize"}, c.Spec.ManagementPolicies); diff != "" {
 		t.Errorf("orphan: -want, +got:\n%s", diff)
 	}
 	if diff := cmp.Diff(labels{"k": "v", "region": "r"}, c.Spec.ForProvider.Labels); diff != "" {
 		t.Errorf("labels: -want, +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(member.Facts, c.Spec.ForProvider.Facts); diff != "" {
+		t.Errorf("facts: -want, +got:\n%s", diff)
 	}
 	if diff := cmp.Diff("v1.34.1", c.Spec.ForProvider.KubernetesVersion); diff != "" {
 		t.Errorf("version: -want, +got:\n%s", diff)

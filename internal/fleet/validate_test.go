@@ -90,6 +90,20 @@ func TestValidate(t *testing.T) {
 				`spec.generate[0].labels["region"]: each cluster has this label from spec.generate[].regions: remove it`,
 			},
 		},
+		"Facts": {
+			reason: "Facts become variables of expressions, beside those that every cluster has.",
+			change: func(s *v1alpha1.ClusterFleetSpec) {
+				s.Clusters[0].Facts = map[string]string{"registry": "registry.eu.example/x", "region": "eu", "a-b": "x", "long": strings.Repeat("x", 513), "nested": "${cluster.name}"}
+				s.Generate[0].Facts = map[string]string{"name": "x"}
+			},
+			want: []string{
+				`spec.clusters[0].facts["a-b"]: "a-b" is not a name of a fact: it begins with a letter and has letters, digits and _ only, and at most 40 of them`,
+				`spec.clusters[0].facts["long"]: has 513 bytes: a fact has at most 512`,
+				`spec.clusters[0].facts["nested"]: has ${ at position 0: expressions are not supported in a fleet`,
+				`spec.clusters[0].facts["region"]: every cluster has the fact "region" already: choose another name`,
+				`spec.generate[0].facts["name"]: every cluster has the fact "name" already: choose another name`,
+			},
+		},
 		"LongGeneratedName": {
 			reason: "The last name of a generator is the longest.",
 			change: func(s *v1alpha1.ClusterFleetSpec) {

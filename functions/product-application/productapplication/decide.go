@@ -19,7 +19,8 @@ const (
 	// base64, what is wanted now and what clusters still have.
 	maxBundleBytes = 5 << 18
 	// maxKeptBytes is how many they may have together with those that are kept to go
-	// back to. What clusters have is kept whatever it comes to.
+	// back to. What clusters have is kept whatever it comes to, and then there is no room
+	// for a new revision.
 	maxKeptBytes = 2 * maxBundleBytes
 )
 
@@ -75,7 +76,13 @@ func decide(claim pipeline.Claim, app *oam.Application, seen observed) (wanted, 
 				len(variants), bytes, maxBundleBytes),
 		}}}
 	}
-	w.keep(seen, bytes)
+	if used := w.keep(seen, bytes); used > maxKeptBytes && w.hasNew() {
+		return wanted{}, &oam.InvalidError{Problems: []oam.Problem{{
+			Path: "spec.components",
+			Message: fmt.Sprintf("this revision and those that clusters still have come to %d bytes together, compressed, and at most %d fit: wait until clusters have moved on, or move large data out of the manifests",
+				used, maxKeptBytes),
+		}}}
+	}
 	slices.SortFunc(w.bundles, func(a, b wantedBundle) int { return strings.Compare(a.name, b.name) })
 	return w, nil
 }
@@ -101,10 +108,11 @@ func (w *wanted) has(name string) bool {
 }
 
 // keep the Bundles, with their parts, that clusters have or want, and then those of
-// earlier revisions, the latest first, for as long as all fits into a message.
-func (w *wanted) keep(seen observed, bytes int) {
+// earlier revisions, the latest first, for as long as all fits into a message. It returns
+// how many bytes there are without those.
+func (w *wanted) keep(seen observed, bytes int) int {
 	if seen.rollout == nil {
-		return
+		return bytes
 	}
 	at := &seen.rollout.Status.AtProvider
 	for _, name := range at.BundlesInUse {
@@ -115,7 +123,7 @@ func (w *wanted) keep(seen observed, bytes int) {
 			}
 		}
 	}
-	history := at.History
+	used, history := bytes, at.History
 	if at.Reached != nil {
 		history = append([]mv1alpha1.RolloutRevision{*at.Reached}, history...)
 	}
@@ -126,13 +134,19 @@ func (w *wanted) keep(seen observed, bytes int) {
 				bytes += seen.size(n)
 			}
 			if bytes > maxKeptBytes {
-				return
+				return used
 			}
 			for _, n := range missing {
 				w.add(n, nil, seen)
 			}
 		}
 	}
+	return used
+}
+
+// hasNew is true where a Bundle is wanted that there is none of yet.
+func (w *wanted) hasNew() bool {
+	return slices.ContainsFunc(w.bundles, func(b wantedBundle) bool { return !b.exists })
 }
 
 // withParts names a Bundle that exists, and the parts that it is cut into.
