@@ -3,16 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/internal/tenancy"
+	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
 // floorWorkers is how many requests the floor has under way.
@@ -21,23 +23,8 @@ const floorWorkers = 16
 // floor is the least that anybody has to do: one server-side apply of each object on
 // each cluster, over connections that are open, without reading anything.
 func (b *bench) floor(ctx context.Context, objects []unstructured.Unstructured) (use, error) {
-	type job struct {
-		client *http.Client
-		host   string
-	}
-	jobs := make([]job, 0, b.Clusters)
-	for i := range b.Clusters {
-		cl, err := b.sim.Get(ctx, platform, clusterName(i))
-		if err != nil || cl == nil {
-			return use{}, errors.Join(err, fmt.Errorf("cannot find cluster %d", i))
-		}
-		cfg := b.sim.Config(cl)
-		cfg.Impersonate = rest.ImpersonationConfig{UserName: tenancy.User(tenant), Groups: []string{tenancy.Group}}
-		h, err := rest.HTTPClientFor(cfg)
-		if err != nil {
-			return use{}, fmt.Errorf("cannot make client: %w", err)
-		}
-		jobs = append(jobs, job{h, cl.Endpoint})
+	if err := b.connect(ctx); err != nil {
+		return use{}, err
 	}
 	before, err := b.read(ctx)
 	if err != nil {
@@ -49,7 +36,7 @@ func (b *bench) floor(ctx context.Context, objects []unstructured.Unstructured) 
 			return use{}, fmt.Errorf("cannot encode object: %w", err)
 		}
 	}
-	queue := make(chan job)
+	queue := make(chan connection)
 	errs := make(chan error, floorWorkers)
 	var wg sync.WaitGroup
 	for range floorWorkers {
@@ -66,7 +53,7 @@ func (b *bench) floor(ctx context.Context, objects []unstructured.Unstructured) 
 			}
 		})
 	}
-	for _, j := range jobs {
+	for _, j := range b.connections {
 		queue <- j
 	}
 	close(queue)
@@ -77,6 +64,45 @@ func (b *bench) floor(ctx context.Context, objects []unstructured.Unstructured) 
 	}
 	after, err := b.read(ctx)
 	return after.since(before), err
+}
+
+// A connection to a cluster, as the tenant.
+type connection struct {
+	client *http.Client
+	host   string
+}
+
+// connect to all clusters, once.
+func (b *bench) connect(ctx context.Context) error {
+	if len(b.connections) > 0 {
+		return nil
+	}
+	for i := range b.Clusters {
+		s := &corev1.Secret{}
+		if err := b.hub.Get(ctx, client.ObjectKey{Namespace: platform, Name: clusterName(i) + ".kubeconfig"}, s); err != nil {
+			return fmt.Errorf("cannot get kubeconfig: %w", err)
+		}
+		cfg, err := target.ParseKubeconfig(s.Data[target.KubeconfigKey])
+		if err != nil {
+			return err
+		}
+		cfg.Impersonate = rest.ImpersonationConfig{UserName: tenancy.User(tenant), Groups: []string{tenancy.Group}}
+		h, err := rest.HTTPClientFor(cfg)
+		if err != nil {
+			return fmt.Errorf("cannot make client: %w", err)
+		}
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.Host+"/readyz", nil)
+		if err != nil {
+			return fmt.Errorf("cannot make request: %w", err)
+		}
+		rsp, err := h.Do(r)
+		if err != nil {
+			return fmt.Errorf("cannot reach cluster: %w", err)
+		}
+		_ = rsp.Body.Close()
+		b.connections = append(b.connections, connection{h, cfg.Host})
+	}
+	return nil
 }
 
 func send(ctx context.Context, c *http.Client, host string, o *unstructured.Unstructured, body []byte) error {

@@ -29,6 +29,7 @@ import (
 type flags struct {
 	Binaries  string        `default:"_output/bin"     help:"Folder of the programs."          type:"path"`
 	CRDs      string        `default:"package/provider/crds" help:"Folder of the definitions." name:"crds" type:"path"`
+	Backend   string        `default:"simulated" enum:"simulated,local" help:"Simulated clusters, or a few real control planes."`
 	Clusters  int           `default:"100"             help:"How many clusters."`
 	Rollouts  int           `default:"10"              help:"How many rollouts at once in S4, and applications in S5."`
 	Rounds    int           `default:"3"               help:"How often the floor and the rollout take turns."`

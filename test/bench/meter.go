@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,18 +25,37 @@ type reading struct {
 	at time.Time
 	// cpu time that each process used since it started.
 	cpu map[string]time.Duration
-	// hubWrites that changed something on the hub, but for leases and events, and
-	// targetWrites on all clusters.
-	hubWrites, targetWrites uint64
-	targetCalls             uint64
+	// hubWrites of the provider's kinds on the hub, by resource, and all requests to it
+	// by verb and resource; and targetWrites on all clusters.
+	hubWrites                 map[string]uint64
+	targetWrites, targetCalls uint64
 }
 
 // A use is the difference of two readings.
 type use struct {
 	wall                      time.Duration
 	cpu                       map[string]time.Duration
-	hubWrites                 uint64
+	hubWrites                 map[string]uint64
 	targetWrites, targetCalls uint64
+}
+
+// writes on the hub, of the provider's own kinds.
+func (u use) writes() uint64 { return u.hubWrites[ours] }
+
+// requests that the hub got most of, as text.
+func (u use) requests() string {
+	var names []string
+	for name, n := range u.hubWrites {
+		if strings.Contains(name, " ") && n > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(u.hubWrites[b], u.hubWrites[a]) })
+	var out []string
+	for _, name := range names[:min(len(names), 10)] {
+		out = append(out, fmt.Sprintf("%s %d", name, u.hubWrites[name]))
+	}
+	return strings.Join(out, ", ")
 }
 
 func (u use) total() time.Duration {
@@ -48,7 +69,7 @@ func (u use) total() time.Duration {
 // Names of processes.
 const (
 	procProvider  = "provider"
-	procSimulator = "simulator"
+	procTargets   = "targets"
 	procAPIServer = "kube-apiserver"
 	procEtcd      = "etcd"
 	procFloor     = "floor"
@@ -61,7 +82,7 @@ func (b *bench) read(ctx context.Context) (reading, error) {
 		if err != nil {
 			continue // It has gone.
 		}
-		r.cpu[filepath.Base(p.Name)] += d
+		r.cpu[b.role(p.Name)] += d
 	}
 	own, err := cpuOf(os.Getpid())
 	if err != nil {
@@ -79,10 +100,23 @@ func (b *bench) read(ctx context.Context) (reading, error) {
 	return r, nil
 }
 
+// role of a process: that of the clusters, or its own.
+func (b *bench) role(name string) string {
+	for _, dir := range []string{"simulator", "local"} {
+		if strings.HasPrefix(name, filepath.Join(b.state, dir)+"/") {
+			return procTargets
+		}
+	}
+	return filepath.Base(name)
+}
+
 func (r reading) since(was reading) use {
-	u := use{wall: r.at.Sub(was.at), cpu: map[string]time.Duration{}, hubWrites: r.hubWrites - was.hubWrites, targetWrites: r.targetWrites - was.targetWrites, targetCalls: r.targetCalls - was.targetCalls}
+	u := use{wall: r.at.Sub(was.at), cpu: map[string]time.Duration{}, hubWrites: map[string]uint64{}, targetWrites: r.targetWrites - was.targetWrites, targetCalls: r.targetCalls - was.targetCalls}
 	for name, d := range r.cpu {
 		u.cpu[name] = d - was.cpu[name]
+	}
+	for name, n := range r.hubWrites {
+		u.hubWrites[name] = n - was.hubWrites[name]
 	}
 	return u
 }
@@ -105,7 +139,7 @@ func cpuOf(pid int) (time.Duration, error) {
 // peak memory of a process so far, in MiB.
 func (b *bench) peak(name string) int {
 	for _, p := range process.List(b.state) {
-		if filepath.Base(p.Name) != name {
+		if b.role(p.Name) != name {
 			continue
 		}
 		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
@@ -122,30 +156,47 @@ func (b *bench) peak(name string) int {
 	return 0
 }
 
-// hubWrites are the requests that wrote one of the provider's own kinds.
-func (b *bench) hubWrites(ctx context.Context) (uint64, error) {
+// hubWrites are the requests that wrote one of the provider's own kinds, by resource,
+// and all requests, by verb and resource.
+func (b *bench) hubWrites(ctx context.Context) (map[string]uint64, error) {
 	c, err := rest.UnversionedRESTClientFor(rest.AddUserAgent(withCodec(b.cfg), "bench"))
 	if err != nil {
-		return 0, fmt.Errorf("cannot read metrics: %w", err)
+		return nil, fmt.Errorf("cannot read metrics: %w", err)
 	}
 	raw, err := c.Get().AbsPath("/metrics").DoRaw(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("cannot read metrics: %w", err)
+		return nil, fmt.Errorf("cannot read metrics: %w", err)
 	}
-	var sum float64
+	out := map[string]uint64{}
 	for line := range strings.Lines(string(raw)) {
-		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `group="m.mainstay.dev"`) {
+		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `code="20`) {
 			continue
 		}
-		if !strings.Contains(line, `code="20`) || strings.Contains(line, `verb="GET"`) || strings.Contains(line, `verb="LIST"`) || strings.Contains(line, `verb="WATCH"`) {
-			continue
-		}
+		group, verb, resource := label(line, "group"), label(line, "verb"), label(line, "resource")
 		_, v, _ := strings.Cut(strings.TrimSpace(line), "} ")
 		n, err := strconv.ParseFloat(v, 64)
 		if err != nil {
-			return 0, fmt.Errorf("cannot read metrics: %w", err)
+			return nil, fmt.Errorf("cannot read metrics: %w", err)
 		}
-		sum += n
+		out[verb+" "+resource] += uint64(n)
+		switch verb {
+		case "GET", "LIST", "WATCH":
+		default:
+			if group == "m.mainstay.dev" {
+				out[resource] += uint64(n)
+				out[ours] += uint64(n)
+			}
+		}
 	}
-	return uint64(sum), nil
+	return out, nil
+}
+
+// ours are the writes of the provider's own kinds.
+const ours = ""
+
+// label of a line of metrics.
+func label(line, name string) string {
+	_, v, _ := strings.Cut(line, name+`="`)
+	v, _, _ = strings.Cut(v, `"`)
+	return v
 }

@@ -109,7 +109,7 @@ func (b *bench) roll(ctx context.Context, app, bundle string, strategy v1alpha1.
 // reached is true where all clusters have a Bundle and are healthy.
 func (b *bench) reached(ctx context.Context, app, bundle string) (bool, error) {
 	l := &v1alpha1.ReleaseList{}
-	if err := b.hub.List(ctx, l, client.InNamespace(tenant)); err != nil {
+	if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
 		return false, fmt.Errorf("cannot list releases: %w", err)
 	}
 	n := 0
@@ -123,7 +123,7 @@ func (b *bench) reached(ctx context.Context, app, bundle string) (bool, error) {
 		return false, nil
 	}
 	ro := &v1alpha1.Rollout{}
-	if err := b.hub.Get(ctx, client.ObjectKey{Namespace: tenant, Name: app}, ro); err != nil {
+	if err := b.seen.Get(ctx, client.ObjectKey{Namespace: tenant, Name: app}, ro); err != nil {
 		return false, fmt.Errorf("cannot get rollout: %w", err)
 	}
 	return ro.Status.AtProvider.Phase == v1alpha1.RolloutCompleted, nil

@@ -35,23 +35,25 @@ func (b *bench) report() string {
 		floor, ratio := "", ""
 		if len(r.floor) > 0 {
 			f := median(r.floor)
-			base := f.cpu[procFloor] + f.cpu[procSimulator]
-			floor = fmt.Sprintf("%s + %s", seconds(f.cpu[procFloor]), seconds(f.cpu[procSimulator]))
+			base := f.cpu[procFloor] + f.cpu[procTargets]
+			floor = fmt.Sprintf("%s + %s", seconds(f.cpu[procFloor]), seconds(f.cpu[procTargets]))
 			ratio = fmt.Sprintf("%.1f", float64(u.total())/float64(max(base, 10*time.Millisecond)))
 		}
-		writes := fmt.Sprintf("%.2f", float64(u.hubWrites)/float64(b.Clusters*max(1, r.changes)))
+		each := float64(b.Clusters * max(1, r.changes))
+		writes := fmt.Sprintf("%.2f (Releases %.2f, Rollouts %.2f)", float64(u.writes())/each, float64(u.hubWrites["releases"])/each, float64(u.hubWrites["rollouts"])/each)
 		if r.idle {
-			writes = fmt.Sprintf("%d in all", u.hubWrites)
+			writes = fmt.Sprintf("%d in all", u.writes())
 		}
 		fmt.Fprintf(&t, "| %s | %.1f s | %s | %s | %s | %s | %s | %s | %s | %d |\n", r.title, u.wall.Seconds(),
-			seconds(u.cpu[procProvider]), seconds(u.cpu[procAPIServer]), seconds(u.cpu[procEtcd]), seconds(u.cpu[procSimulator]), floor, ratio, writes, u.targetWrites)
+			seconds(u.cpu[procProvider]), seconds(u.cpu[procAPIServer]), seconds(u.cpu[procEtcd]), seconds(u.cpu[procTargets]), floor, ratio, writes, u.targetWrites)
+		b.notes = append(b.notes, fmt.Sprintf("%s: requests to the hub: %s.", r.title, u.requests()))
 		if r.unavailable > 0 {
 			b.notes = append(b.notes, fmt.Sprintf("%s: at most %d of %d clusters were seen without a healthy version at once.", r.title, r.unavailable, b.Clusters))
 		}
 	}
-	fmt.Fprintf(&t, "\n%d clusters, ten objects an application, %d rounds (medians). Processor times are of the process, in seconds.\n", b.Clusters, b.Rounds)
+	fmt.Fprintf(&t, "\n%d clusters (%s), ten objects an application, %d rounds (medians). Processor times are of the process, in seconds.\n", b.Clusters, b.Backend, b.Rounds)
 	b.notes = append(b.notes, fmt.Sprintf("Peak memory: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB, etcd %d MiB.",
-		b.peak(procProvider), b.peak(procSimulator), b.peak(procAPIServer), b.peak(procEtcd)))
+		b.peak(procProvider), b.peak(procTargets), b.peak(procAPIServer), b.peak(procEtcd)))
 	for _, n := range b.notes {
 		fmt.Fprintf(&t, "- %s\n", n)
 	}

@@ -99,14 +99,22 @@ func (b *bench) s1(ctx context.Context) error {
 
 func (b *bench) s2(ctx context.Context) error {
 	for _, of := range []int{10, 1} {
+		// What does not change is the same from here on.
+		if _, err := b.floor(ctx, payload("floor0", 10*of, of)); err != nil {
+			return err
+		}
+		if _, err := b.change(ctx, "app0", 10*of, of, v1alpha1.RolloutStrategy{}); err != nil {
+			return err
+		}
 		err := b.turns(ctx, fmt.Sprintf("S2 change %d of 10", of), of, func(i int) (f, u use, err error) {
 			version := 10*of + i + 1
-			// The floor knows what has changed, and sends nothing else.
-			if f, err = b.floor(ctx, payload("floor0", version, of)[:of]); err != nil {
-				return
-			}
 			if i%2 == 1 { // In turn, so that neither is always first.
-				u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{})
+				if u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{}); err != nil {
+					return
+				}
+			}
+			// The floor knows what has changed, and sends nothing else.
+			if f, err = b.floor(ctx, payload("floor0", version, of)[:of]); err != nil || i%2 == 1 {
 				return
 			}
 			u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{})
@@ -154,7 +162,7 @@ func (b *bench) watchUnavailable(ctx context.Context, app string) (stop func(), 
 		defer close(done)
 		for ctx.Err() == nil {
 			l := &v1alpha1.ReleaseList{}
-			if b.hub.List(ctx, l, client.InNamespace(tenant)) == nil {
+			if b.seen.List(ctx, l, client.InNamespace(tenant)) == nil {
 				n := int32(0)
 				for i := range l.Items {
 					if l.Items[i].Spec.ForProvider.Application == app && l.Items[i].Status.AtProvider.Health != v1alpha1.Healthy {
@@ -185,7 +193,7 @@ func (b *bench) stopTime(ctx context.Context) error {
 	}
 	wants := func(ctx context.Context) (n int, err error) {
 		l := &v1alpha1.ReleaseList{}
-		if err := b.hub.List(ctx, l, client.InNamespace(tenant)); err != nil {
+		if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
 			return 0, err
 		}
 		for i := range l.Items {
@@ -264,12 +272,12 @@ func (b *bench) s4(ctx context.Context) error {
 // s5 restarts the provider and waits until it has looked at everything twice.
 func (b *bench) s5(ctx context.Context) error {
 	b.notes = append(b.notes, fmt.Sprintf("Peak memory before the restart of S5: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB.",
-		b.peak(procProvider), b.peak(procSimulator), b.peak(procAPIServer)))
+		b.peak(procProvider), b.peak(procTargets), b.peak(procAPIServer)))
 	if err := process.Stop(ctx, filepath.Join(b.state, "provider"), procProvider); err != nil {
 		return fmt.Errorf("cannot stop provider: %w", err)
 	}
 	l := &v1alpha1.ReleaseList{}
-	if err := b.hub.List(ctx, l); err != nil {
+	if err := b.seen.List(ctx, l); err != nil {
 		return err
 	}
 	seen, err := b.sim.Statistics(ctx)
@@ -329,7 +337,7 @@ func (b *bench) s6(ctx context.Context) error {
 	healthy := b.Clusters - 1 - b.Clusters/10
 	u, err := b.measured(ctx, func() error { return b.roll(ctx, app, name, v1alpha1.RolloutStrategy{}) }, "the healthy clusters", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ReleaseList{}
-		if err := b.hub.List(ctx, l, client.InNamespace(tenant)); err != nil {
+		if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
 			return false, err
 		}
 		n := 0
@@ -405,7 +413,7 @@ func (b *bench) s8(ctx context.Context) error {
 		return b.hub.Delete(ctx, &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: app}})
 	}, "the application to be gone", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ReleaseList{}
-		if err := b.hub.List(ctx, l, client.InNamespace(tenant)); err != nil {
+		if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
 			return false, err
 		}
 		for i := range l.Items {

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -43,11 +44,14 @@ type bench struct {
 
 	state string
 	hub   client.Client
+	seen  client.Reader // What is on the hub, as it is told: to look costs the hub nothing.
 	cfg   *rest.Config
 	sim   *simulator.Client
 	ports struct{ health, metrics int }
 	rows  []row
 	notes []string
+	// connections of the floor, once it has them.
+	connections []connection
 }
 
 // up starts a hub, the simulator and the provider, and makes the clusters.
@@ -84,7 +88,29 @@ func (b *bench) up(ctx context.Context) error {
 	if err := b.startProvider(ctx); err != nil {
 		return err
 	}
+	if err := b.look(ctx, s); err != nil {
+		return err
+	}
 	return b.makeClusters(ctx)
+}
+
+// look at the hub from now on.
+func (b *bench) look(ctx context.Context, s *runtime.Scheme) error {
+	c, err := cache.New(b.cfg, cache.Options{Scheme: s})
+	if err != nil {
+		return fmt.Errorf("cannot watch hub: %w", err)
+	}
+	for _, o := range []client.Object{&v1alpha1.Cluster{}, &v1alpha1.Release{}, &v1alpha1.Rollout{}} {
+		if _, err := c.GetInformer(ctx, o); err != nil {
+			return fmt.Errorf("cannot watch hub: %w", err)
+		}
+	}
+	go func() { _ = c.Start(ctx) }()
+	if !c.WaitForCacheSync(ctx) {
+		return fmt.Errorf("cannot watch hub")
+	}
+	b.seen = c
+	return nil
 }
 
 func (b *bench) down(ctx context.Context) error {
@@ -167,6 +193,7 @@ func (b *bench) startProvider(ctx context.Context) error {
 		Path: filepath.Join(b.Binaries, "provider"),
 		Args: []string{
 			"--simulator=" + filepath.Join(b.state, "simulator"),
+			"--local-binaries=" + b.Binaries, "--local-state=" + filepath.Join(b.state, "local"),
 			"--health-address=127.0.0.1:" + strconv.Itoa(b.ports.health), "--metrics-address=127.0.0.1:" + strconv.Itoa(b.ports.metrics),
 			"--max-reconcile-rate=1000",
 		},
@@ -201,8 +228,8 @@ func (b *bench) start(ctx context.Context, name, dir string, s process.Spec) err
 
 // makeClusters as a fleet would, and wait until the tenant can use them.
 func (b *bench) makeClusters(ctx context.Context) error {
-	pc := &v1alpha1.ClusterProviderConfig{ObjectMeta: metav1.ObjectMeta{Name: "simulated"}}
-	pc.Spec.Backend = v1alpha1.BackendSimulated
+	pc := &v1alpha1.ClusterProviderConfig{ObjectMeta: metav1.ObjectMeta{Name: "bench"}}
+	pc.Spec.Backend = v1alpha1.BackendName(b.Backend)
 	if err := b.hub.Create(ctx, pc); err != nil {
 		return fmt.Errorf("cannot create provider configuration: %w", err)
 	}
@@ -225,7 +252,7 @@ func (b *bench) makeClusters(ctx context.Context) error {
 	}
 	return b.await(ctx, "all clusters to be ready", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ClusterList{}
-		if err := b.hub.List(ctx, l); err != nil {
+		if err := b.seen.List(ctx, l); err != nil {
 			return false, err
 		}
 		ready := 0
