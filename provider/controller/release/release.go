@@ -82,7 +82,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jit
 		return err
 	}
 	c := newConnector(mgr.GetClient(), mgr.GetAPIReader(), targets, clock.RealClock{})
-	r := managed.NewReconciler(mgr, resource.ManagedKind(v1alpha1.ReleaseGVK), append(steady.Options(o, jitter),
+	r := managed.NewReconciler(steady.Quiet(mgr), resource.ManagedKind(v1alpha1.ReleaseGVK), append(steady.Options(o, jitter),
 		managed.WithTypedExternalConnector[*v1alpha1.Release](c),
 		managed.WithInitializers(),
 		managed.WithTimeout(timeout),
