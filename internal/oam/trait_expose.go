@@ -178,7 +178,7 @@ func backendPort(ports []map[string]any, want int32, at path, fs *findings) int3
 	for _, p := range ports {
 		n, _ := p["port"].(int64)
 		if want == 0 || int64(want) == n {
-			return int32(n)
+			return int32(n) //nolint:gosec // A port is small.
 		}
 		has = append(has, fmt.Sprint(n))
 	}

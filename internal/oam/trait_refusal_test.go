@@ -70,9 +70,9 @@ func TestTraitAttach(t *testing.T) {
 		},
 		"Unknown": {
 			reason: "Unknown properties are named, with the nearest one that is known.",
-			spec:   traited("worker", `{image: a}`, `{type: node-placement, properties: {clas: gpu, spread: {zone: Required}}}`),
+			spec:   traited("worker", `{image: a}`, `{type: node-placement, properties: {klass: gpu, spread: {zone: Required}}}`),
 			want: []string{
-				at + `[0].properties.clas: is not a known property: did you mean "class"?`,
+				at + `[0].properties.klass: is not a known property: did you mean "class"?`,
 				at + `[0].properties.spread.zone: is not a known property: did you mean "zones"?`,
 			},
 		},
@@ -563,9 +563,9 @@ policies: [{name: p, type: override, properties: {clusters: [c], components: [`
 		},
 		"NoType": {
 			reason: "A trait without a type is nothing.",
-			patch:  `{name: web, traits: [{disable: true, conditon: x}]}`,
+			patch:  `{name: web, traits: [{disable: true, enabled: x}]}`,
 			want: []string{
-				at + `.traits[0].conditon: is not a known property`,
+				at + `.traits[0].enabled: is not a known property`,
 				at + `.traits[0].type: is required`,
 			},
 		},

@@ -119,7 +119,7 @@ func (u usage) metric(name corev1.ResourceName, at path, fs *findings) autoscali
 		if !ok || n < 1 || n > 1000 {
 			fs.addf(at, "must be a share in per cent, from 1 to 1000, where type is Utilization, got %s", describe(u.Value))
 		}
-		return utilization(name, int32(min(max(n, 0), 1000)))
+		return utilization(name, int32(min(max(n, 0), 1000))) //nolint:gosec // It is bounded.
 	}
 	q, _ := quantityOf(u.Value, at, fs)
 	return autoscalingv2.MetricSpec{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
