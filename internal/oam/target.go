@@ -60,6 +60,9 @@ func (t *target) take(from Rendered) {
 func (t *target) rendered() Rendered {
 	out := t.rest
 	out.Objects = t.objects
+	if out.Workload == nil && len(t.template) > 0 {
+		out.Workload = &Workload{Index: t.main, PodTemplate: t.template}
+	}
 	return out
 }
 
