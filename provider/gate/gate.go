@@ -140,9 +140,14 @@ func about(ro *v1alpha1.Rollout, q rollout.Question) subject {
 	return s
 }
 
-// deliver a notice. Any success will do.
+// deliver a notice. Any success will do. A message that is a JSON object is for a chat,
+// which wants it in a form of its own.
 func (a *Asker) deliver(ctx context.Context, ro *v1alpha1.Rollout, q rollout.Question) (rollout.Answer, error) {
-	if _, err := a.post(ctx, ro, q.Notice.Webhook, about(ro, q)); err != nil {
+	body := any(about(ro, q))
+	if m := q.Notice.Message; strings.HasPrefix(m, "{") && json.Valid([]byte(m)) {
+		body = json.RawMessage(m)
+	}
+	if _, err := a.post(ctx, ro, q.Notice.Webhook, body); err != nil {
 		return rollout.Answer{}, err
 	}
 	return rollout.Answer{Yes: true, Message: "delivered"}, nil

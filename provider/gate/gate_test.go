@@ -275,6 +275,12 @@ func TestWhatIsSent(t *testing.T) {
 	if diff := cmp.Diff(want, body); diff != "" || !got.Yes || header != "" {
 		t.Errorf("a notice is delivered, with what tells it from another: got %+v: -want, +got:\n%s", got, diff)
 	}
+	const chat = `{"msg_type":"text","content":{"text":"done"}}`
+	got = a.Ask(t.Context(), shop(), rollout.Question{Digest: "d1", Notice: &rollout.Notice{ID: "d1/chat", Message: chat, Webhook: v1alpha1.WebhookGate{URL: s.URL}}})
+	want = map[string]any{"msg_type": "text", "content": map[string]any{"text": "done"}}
+	if diff := cmp.Diff(want, body); diff != "" || !got.Yes {
+		t.Errorf("what a chat wants goes out as it is: got %+v: -want, +got:\n%s", got, diff)
+	}
 }
 
 func TestNothingSecretIsSaid(t *testing.T) {
