@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
 // immutable fields of kinds, as paths. Of a field that is a map or a list, what is
@@ -55,12 +57,16 @@ func checkImmutable(r *run) {
 				continue
 			}
 			have, _, _ := unstructured.NestedFieldNoCopy(live.Object, fields...)
-			if p == "spec.selector" && o.gvk.Kind != "Job" && o.gvk.Kind != "PersistentVolumeClaim" {
-				// A selector has no defaults: what is there beside what is wanted is too much.
-				r.different(o, p, differs(want, have, p) || differs(have, want, p))
-				continue
+			switch {
+			case p == "spec.template":
+				// Others may have added to it, as queues do.
+				r.different(o, p, differs(want, have, true))
+			case p == "spec.selector" && ours(live) && o.gvk.Group == "apps":
+				// A selector has no defaults: what is there beside what is wanted is dropped.
+				r.different(o, p, differs(want, have, false) || differs(have, want, false))
+			default:
+				r.different(o, p, differs(want, have, false))
 			}
-			r.different(o, p, differs(want, have, p))
 		}
 		switch o.gvk.GroupKind() {
 		case schema.GroupKind{Kind: "Service"}:
@@ -105,13 +111,20 @@ func (r *run) frozen(o *object, live *unstructured.Unstructured) {
 		want, _, _ := unstructured.NestedFieldNoCopy(o.Object, f)
 		have, _, _ := unstructured.NestedFieldNoCopy(live.Object, f)
 		if !Late(want) {
-			r.different(o, f, differs(want, have, f) || differs(have, want, f))
+			r.different(o, f, differs(want, have, false) || ours(live) && differs(have, want, false))
 		}
 	}
 }
 
-// differs is true where something wanted is not there as it is wanted.
-func differs(want, have any, at string) bool {
+// ours is true for an object that an application put there. Of another's, what is there
+// beside what is wanted stays as it is.
+func ours(live *unstructured.Unstructured) bool {
+	return live.GetLabels()[v1alpha1.LabelApplication] != ""
+}
+
+// differs is true where something wanted is not there as it is wanted. Lists must be as
+// long as is wanted, unless others may have added to them.
+func differs(want, have any, added bool) bool {
 	switch w := want.(type) {
 	case map[string]any:
 		h, ok := have.(map[string]any)
@@ -119,19 +132,23 @@ func differs(want, have any, at string) bool {
 			return len(w) > 0
 		}
 		for _, k := range slices.Sorted(maps.Keys(w)) {
-			// Marks of ours are not part of what was asked for.
-			if differs(w[k], h[k], at+"."+k) {
+			if differs(w[k], h[k], added) {
 				return true
 			}
 		}
 		return false
 	case []any:
-		h, ok := have.([]any)
-		if !ok || len(h) != len(w) {
-			return len(w) > 0 || len(h) > 0
+		h, _ := have.([]any)
+		if added && (len(w) == 0 || isObject(w[0])) {
+			return slices.ContainsFunc(w, func(e any) bool {
+				return !slices.ContainsFunc(h, func(f any) bool { return !differs(e, f, true) })
+			})
+		}
+		if len(h) != len(w) {
+			return true
 		}
 		for i := range w {
-			if differs(w[i], h[i], fmt.Sprintf("%s[%d]", at, i)) {
+			if differs(w[i], h[i], added) {
 				return true
 			}
 		}
@@ -140,6 +157,11 @@ func differs(want, have any, at string) bool {
 		return false
 	}
 	return !equal(want, have)
+}
+
+func isObject(v any) bool {
+	_, ok := v.(map[string]any)
+	return ok
 }
 
 // equal compares values as the server does that stored one of them: quantities and

@@ -87,8 +87,21 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 		"A4": {
 			"Selector": {
 				reason: "A selector cannot be changed.", objects: deployment("1", "", needs),
-				cluster: []func(*Snapshot){there(t, strings.ReplaceAll(deployment("1", "", needs), "{app: web}", "{app: web, old: \"yes\"}"))},
+				cluster: []func(*Snapshot){there(t, strings.Replace(strings.ReplaceAll(deployment("1", "", needs), "{app: web}", "{app: web, old: \"yes\"}"), "{name: web}", "{name: web, labels: {mainstay.dev/application: shop}}", 1))},
 				want:    []string{"A4 Blocking Deployment/web spec.selector"},
+			},
+			"Adopted": {
+				reason: "What somebody else's selector has more stays as it is.", objects: strings.ReplaceAll(deployment("1", "", needs), "{labels: {app: web}}", "{labels: {app: web, old: \"yes\"}}"),
+				cluster: []func(*Snapshot){there(t, strings.ReplaceAll(deployment("1", "", needs), "{app: web}", "{app: web, old: \"yes\"}"))},
+			},
+			"Job": {
+				reason: "A queue adds to a Job's template, and nobody else may change it.", objects: job("1.0"),
+				cluster: []func(*Snapshot){there(t, strings.Replace(job("1.0"), "tolerations: []", "tolerations: [{key: queue, operator: Exists}], nodeSelector: {queue: a}", 1))},
+			},
+			"JobChanged": {
+				reason: "A Job cannot have another image.", objects: job("2.0"),
+				cluster: []func(*Snapshot){there(t, job("1.0"))},
+				want:    []string{"A4 Blocking Job/a spec.template"},
 			},
 			"Same": {
 				reason: "What the server filled in is no difference, nor is another way to write a number.",
@@ -393,6 +406,10 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 			},
 		},
 	}
+}
+
+func job(tag string) string {
+	return "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {restartPolicy: Never, tolerations: [], containers: [{name: main, image: \"a:" + tag + "\"}]}}}"
 }
 
 // pulling nodes run what they have, and need images for it.

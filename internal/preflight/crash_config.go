@@ -92,7 +92,7 @@ func checkRestarts(r *run) {
 		}
 		want, _, _ := unstructured.NestedFieldNoCopy(w.Object, "spec", "template")
 		have, _, _ := unstructured.NestedFieldNoCopy(live.Object, "spec", "template")
-		if want == nil || have == nil || differs(want, have, "spec.template") {
+		if want == nil || have == nil || differs(want, have, true) {
 			continue
 		}
 		changed := map[string]bool{}
@@ -105,7 +105,7 @@ func checkRestarts(r *run) {
 				continue
 			}
 			for _, f := range []string{"data", "binaryData"} {
-				if differs(o.Object[f], r.snap.Objects[o.key()].Object[f], f) {
+				if differs(o.Object[f], r.snap.Objects[o.key()].Object[f], false) {
 					changed[ref.name] = true
 				}
 			}

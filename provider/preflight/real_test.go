@@ -102,6 +102,8 @@ var broken = map[string]string{
 	"ok set":         "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: " + strings.Repeat("a", 52) + "}\nspec: {schedule: \"* * * * *\", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: a}]}}}}}",
 	"A14 selector":   "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: b}}, spec: {containers: [{name: main, image: a}]}}}",
 	"A15 variable":   "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: main, image: a, env: [{name: A, value: a}, {name: A, value: b}]}]}",
+	"A15 port":       "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: main, image: a, ports: [{name: a, containerPort: 80, protocol: TCP}, {name: b, containerPort: 80, protocol: TCP}]}]}",
+	"A15 path":       "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {volumes: [{name: d, emptyDir: {}}], containers: [{name: main, image: a, volumeMounts: [{name: d, mountPath: /d}, {name: d, mountPath: /d}]}]}",
 	"A15 mount":      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: main, image: a, volumeMounts: [{name: d, mountPath: /d}]}]}",
 	"ok protocols":   "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: main, image: a, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 53, protocol: TCP}]}]}",
 	"C3 certificate": "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/tls\nstringData: {tls.crt: \"\"}",

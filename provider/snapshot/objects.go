@@ -197,7 +197,7 @@ func (r *reader) objects(ctx context.Context, n preflight.Needs, s *preflight.Sn
 	return nil
 }
 
-// trimmed object: only what can be compared. A Secret is its type.
+// trimmed object: only what can be compared, and whose it is. A Secret is its type.
 func trimmed(u *unstructured.Unstructured) *unstructured.Unstructured {
 	out := &unstructured.Unstructured{Object: map[string]any{}}
 	for k, v := range u.Object {
@@ -211,6 +211,7 @@ func trimmed(u *unstructured.Unstructured) *unstructured.Unstructured {
 		}
 		out.Object[k] = v
 	}
+	out.SetLabels(u.GetLabels())
 	return out
 }
 
