@@ -135,7 +135,10 @@ func (s *scope) objects(in []v1alpha1.ObjectTemplate, at string, ps *problems) [
 func (s *scope) object(in *v1alpha1.ObjectTemplate, at string, ps *problems) objectTemplate {
 	t := objectTemplate{at: at}
 	inner := s
-	if t.forEach = s.program(in.ForEach, expr.Dynamic, at+".forEach", ps); t.forEach != nil {
+	if t.forEach = s.program(in.ForEach, expr.Dynamic, at+".forEach", ps); t.forEach == nil && in.ForEach != "" {
+		return t // What is within would be found wrong for want of item.
+	}
+	if t.forEach != nil {
 		of, isList := expr.Element(t.forEach.Result())
 		if !isList {
 			ps.addf(at+".forEach", "%q gives %s: it must give a list", in.ForEach, t.forEach.Result())

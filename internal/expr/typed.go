@@ -59,7 +59,7 @@ type Bounds func(path []string) (most uint64, known bool)
 // NewTypedEnv returns an environment whose variables have known fields and sizes. An
 // expression that could cost more than MaxEstimate is refused by Compile.
 func NewTypedEnv(vars Variables, known Types, bounds Bounds) (*Env, error) {
-	e, err := NewEnv(vars, func(env *cel.Env) (*cel.Env, error) {
+	e, err := NewEnv(vars, cel.CostEstimatorOptions(checker.OverloadCostEstimate("lists_range", estimateRange)), func(env *cel.Env) (*cel.Env, error) {
 		return cel.CustomTypeProvider(&provider{Provider: env.CELTypeProvider(), known: known})(env)
 	})
 	if err != nil {
@@ -126,6 +126,12 @@ func (e *estimator) EstimateSize(n checker.AstNode) *checker.SizeEstimate {
 // EstimateCallCost implements checker.CostEstimator.
 func (e *estimator) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
 	return nil
+}
+
+// estimateRange is what a range of numbers may cost: it has a limit, wherever they come
+// from.
+func estimateRange(checker.CostEstimator, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+	return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: maxRange}, ResultSize: &checker.SizeEstimate{Max: maxRange}}
 }
 
 // affordable refuses what could cost too much.

@@ -45,6 +45,7 @@ func TestTypedValue(t *testing.T) {
 		"None":    {"No value is null, which leaves a field out.", `parameter.?many`, nil},
 		"Items":   {"What is in a list has fields too.", `parameter.tasks.map(t, t.name)`, []any{"x"}},
 		"Whole":   {"An object comes out as it went in, whole numbers included.", `{"p": parameter.replicas, "t": parameter.tasks}`, map[string]any{"p": int64(2), "t": []any{map[string]any{"name": "x", "cpu": 0.5}}}},
+		"Numbers": {"One can count to a field.", `lists.range(parameter.replicas)`, []any{int64(0), int64(1)}},
 		"Order":   {"Maps are gone through in the order of their keys.", `parameter.labels.map(k, k + "=" + parameter.labels[k]).join(",")`, "a=1,b=2,c=3,d=4,e=5"},
 	}
 	for name, tc := range cases {
@@ -73,6 +74,7 @@ func TestTypedRefuses(t *testing.T) {
 		"Type":   {"Types do not mix.", `parameter.replicas + "x"`, "no matching overload"},
 		"Order":  {"A loop over what has no order would give another result each time.", `{"z": 1, "y": 2}.map(k, k)`, "no order"},
 		"Cost":   {"What could explode is found before it is run.", `parameter.many.all(a, parameter.many.all(b, a != b))`, "maxItems"},
+		"Ranges": {"Numbers out of nothing count too.", `lists.range(parameter.replicas).all(a, lists.range(a).all(b, a != b))`, "loops within loops"},
 		"Range":  {"So is a loop over a loop over a loop.", `other.all(a, other.all(b, other.all(c, a == b && b == c)))`, "loops within loops"},
 	}
 	for name, tc := range cases {
