@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/yaml"
 
@@ -114,7 +115,13 @@ func (c *rolloutWatchCmd) Run(ctx context.Context) error {
 	canvas := &rollout.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}
 	w := &rollout.Watcher{Client: cl, Clock: clock.RealClock{}, Every: time.Second, Show: canvas.Draw, Lost: canvas.Lost}
 	if c.Output != "text" {
-		w.Show, w.Lost = func(v control.View) { _ = c.print(v) }, func(error) {}
+		last := control.View{}
+		w.Show, w.Lost = func(v control.View) {
+			if !equality.Semantic.DeepEqual(last, v) {
+				_ = c.print(v)
+			}
+			last = v
+		}, func(error) {}
 	}
 	end, err := w.Watch(ctx, c.Application)
 	if err == nil && end == control.Failed {

@@ -46,7 +46,7 @@ func phaseState(v control.View) State {
 func (e *explainer) stopped(v control.View) []Cause {
 	say := func(word string) string { return control.Command("rollout "+word+" "+v.Name, v.Namespace) }
 	switch {
-	case v.Behind:
+	case v.Behind && v.Failed == nil:
 		return []Cause{{State: Waiting, Message: "The provider has not looked yet at what is wanted now.", Next: []string{
 			"Where that does not change within a minute, is the provider running? kubectl get providers",
 		}}}
