@@ -18,8 +18,8 @@ func TestName(t *testing.T) {
 		"Plugin": {reason: "kubectl calls its plugins by their file.", file: "/usr/local/bin/kubectl-mainstay", want: "kubectl mainstay"},
 		"Other":  {reason: "Whatever else it is called, it is the same command.", file: "./m", want: "mainstay"},
 	}
-	for name_, tc := range cases {
-		t.Run(name_, func(t *testing.T) {
+	for called, tc := range cases {
+		t.Run(called, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, name(tc.file)); diff != "" {
 				t.Errorf("\n%s\nname(...): -want, +got:\n%s", tc.reason, diff)
 			}

@@ -211,7 +211,7 @@ func (f *riskFlags) confirm() func(string) error {
 		return nil
 	}
 	return func(risk string) error {
-		if !term.IsTerminal(int(os.Stdin.Fd())) { //nolint:gosec // A file descriptor fits.
+		if !term.IsTerminal(int(os.Stdin.Fd())) {
 			return fmt.Errorf("nobody is there to ask: say --yes if this is meant: %s", risk)
 		}
 		fmt.Printf("%s\nGo on? [y/N] ", screen.Safe(risk))

@@ -52,7 +52,7 @@ type Screen struct {
 
 // Of a file. Colours are for terminals only, and not for those who set NO_COLOR.
 func Of(f *os.File) Screen {
-	fd := int(f.Fd()) //nolint:gosec // A file descriptor fits.
+	fd := int(f.Fd())
 	if !term.IsTerminal(fd) {
 		return Screen{}
 	}

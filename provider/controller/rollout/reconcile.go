@@ -181,4 +181,5 @@ func (r *Reconciler) forget(ro *v1alpha1.Rollout) {
 	r.started.forget(ro.GetUID())
 	r.written.forget(ro.GetUID())
 	r.answers.forget(ro.GetUID())
+	r.metrics.Forget(client.ObjectKeyFromObject(ro))
 }

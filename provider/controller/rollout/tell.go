@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -19,9 +17,4 @@ func (r *Reconciler) tell(ro *v1alpha1.Rollout, before v1alpha1.RolloutObservati
 		}
 		r.events.Event(ro, event.Normal(event.Reason(e.Reason), e.Message))
 	}
-}
-
-// forgetMetrics of a Rollout that is gone.
-func (r *Reconciler) forgetMetrics(ro *v1alpha1.Rollout) {
-	r.metrics.Forget(client.ObjectKeyFromObject(ro))
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -26,7 +27,9 @@ func (r *recorded) WithAnnotations(_ ...string) event.Recorder { return r }
 func TestTells(t *testing.T) {
 	h := newHarness(t, append(fleet(3), newRollout(), newBundle("shop.1"))...)
 	said := &recorded{}
-	h.r.events, h.r.metrics = said, metrics.New(h.clock).Rollouts
+	set, reg := metrics.New(h.clock), prometheus.NewRegistry()
+	h.must(set.Register(reg))
+	h.r.events, h.r.metrics = said, set.Rollouts
 
 	// A status that cannot be written has not come to be, and is not told.
 	good := h.r.client
@@ -56,4 +59,30 @@ func TestTells(t *testing.T) {
 	if diff := cmp.Diff(want, []string(*said)); diff != "" {
 		t.Errorf("each transition is told once: -want, +got:\n%s", diff)
 	}
+
+	if measured(t, reg) == 0 {
+		t.Error("a Rollout is measured")
+	}
+	h.must(h.hub.Delete(t.Context(), h.rollout()))
+	for h.reconcile() != nil {
+		h.finish()
+	}
+	if n := measured(t, reg); n > 0 {
+		t.Errorf("a Rollout that is gone is not measured any more: got %d series", n)
+	}
+}
+
+// measured series of any Rollout.
+func measured(t *testing.T, g prometheus.Gatherer) int {
+	t.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "mainstay_rollout_clusters" {
+			return len(f.GetMetric())
+		}
+	}
+	return 0
 }
