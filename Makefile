@@ -9,6 +9,8 @@ BIN := $(OUT)/bin
 VERSION ?= v0.1.0
 KUBERNETES_VERSION := v1.35.3
 CROSSPLANE_VERSION := v2.4.0
+# How many clusters `make bench` simulates.
+CLUSTERS ?= 100
 # Where `make package` pushes to, where it is asked to push.
 REGISTRY ?=
 
@@ -69,8 +71,10 @@ test-real: binaries build ## Run the tests on real control planes, with real Cro
 	@go test -v ./test/e2e -timeout 45m
 
 .PHONY: bench
-bench: ## Run the benchmarks.
+bench: binaries build ## Run the benchmarks, and measure what a change to CLUSTERS simulated clusters costs.
 	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/...
+	$(call say,A change to $(CLUSTERS) clusters against a floor: about fifteen minutes)
+	@go run ./test/bench --binaries $(BIN) --clusters $(CLUSTERS) --out $(OUT)/bench.md
 
 .PHONY: measure-breaker
 measure-breaker: binaries build ## Time 25 real clusters with Crossplane's default circuit breaker. Wants 10 GiB.
