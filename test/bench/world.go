@@ -249,6 +249,9 @@ func (b *bench) makeClusters(ctx context.Context) error {
 		if err := b.hub.Create(ctx, c); err != nil {
 			return fmt.Errorf("cannot create cluster: %w", err)
 		}
+		if err := b.makeNodes(ctx, i, pc.Name); err != nil {
+			return err
+		}
 	}
 	return b.await(ctx, "all clusters to be ready", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ClusterList{}
@@ -263,6 +266,22 @@ func (b *bench) makeClusters(ctx context.Context) error {
 		}
 		return ready == b.Clusters, nil
 	})
+}
+
+// makeNodes of a real cluster. A simulated one without nodes has room for everything.
+func (b *bench) makeNodes(ctx context.Context, i int, config string) error {
+	if b.Backend != string(v1alpha1.BackendLocal) {
+		return nil
+	}
+	p := &v1alpha1.NodePool{}
+	p.SetNamespace(platform)
+	p.SetName(clusterName(i) + ".general")
+	p.Spec.ProviderConfigReference = &xpv2.ProviderConfigReference{Kind: v1alpha1.ClusterProviderConfigGVK.Kind, Name: config}
+	p.Spec.ForProvider = v1alpha1.NodePoolParameters{Cluster: clusterName(i), Name: "general", Class: "general", Size: 2}
+	if err := b.hub.Create(ctx, p); err != nil {
+		return fmt.Errorf("cannot create node pool: %w", err)
+	}
+	return nil
 }
 
 func clusterName(i int) string { return fleet + ".c" + strconv.Itoa(i) }
