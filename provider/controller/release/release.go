@@ -161,7 +161,8 @@ func clusterChanged() predicate.Predicate {
 				return false
 			}
 			return before.GetCondition(xpv2.TypeReady).Status != after.GetCondition(xpv2.TypeReady).Status ||
-				!equality.Semantic.DeepEqual(before.Spec.ForProvider.Tenants, after.Spec.ForProvider.Tenants) ||
+				!equality.Semantic.DeepEqual(before.Spec.ForProvider, after.Spec.ForProvider) ||
+				before.Status.AtProvider.Version != after.Status.AtProvider.Version ||
 				!slices.Equal(before.Status.AtProvider.Tenants, after.Status.AtProvider.Tenants) ||
 				!before.GetDeletionTimestamp().Equal(after.GetDeletionTimestamp())
 		},
