@@ -207,20 +207,8 @@ func TestProviderRestart(t *testing.T) {
 	makeNamespace(t, "voyage")
 	hub.apply(t, fmt.Sprintf(travellers, "Delete", "{name: steady, labels: {line: travel}}", 1))
 	hub.apply(t, passenger)
-	killed := 0
-	for _, p := range processesOf(state) {
-		if strings.Contains(p, "/provider ") {
-			var pid int
-			if _, err := fmt.Sscan(p, &pid); err == nil && pid != os.Getpid() {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-				killed++
-			}
-		}
-	}
-	if killed != 1 {
-		t.Fatalf("killed %d providers, want one", killed)
-	}
-	if out, err := mainstay(t.Context(), "demo", "up"); err != nil {
+	killProvider(t)
+	if out, err := mainstay(t.Context(), "demo", "up", "--no-releases"); err != nil {
 		t.Fatalf("cannot bring the demo up again: %v: %s", err, out)
 	}
 	eventually(t, 4*time.Minute, "what was begun is finished", func() error {
@@ -234,4 +222,22 @@ func TestProviderRestart(t *testing.T) {
 		_, err := hub.run(t.Context(), "", "-n", "voyage", "delete", "clusterfleet", "travel", "--timeout=100s")
 		return err
 	})
+}
+
+// killProvider with SIGKILL, so that it has no time to put anything right.
+func killProvider(t *testing.T) {
+	t.Helper()
+	killed := 0
+	for _, p := range processesOf(state) {
+		if strings.Contains(p, "/provider ") {
+			var pid int
+			if _, err := fmt.Sscan(p, &pid); err == nil && pid != os.Getpid() {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+				killed++
+			}
+		}
+	}
+	if killed != 1 {
+		t.Fatalf("killed %d providers, want one", killed)
+	}
 }
