@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	apisv1alpha1 "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/statedir"
 )
 
@@ -86,11 +87,9 @@ func (h *Hub) works(ctx context.Context, file string) bool {
 
 // providerRights are the provider's account and its rights.
 func providerRights() []client.Object {
-	kinds := []string{"clusters", "nodepools", "bundles", "rollouts", "releases", "providerconfigs", "clusterproviderconfigs", "providerconfigusages"}
-	all := []string{}
-	for _, k := range kinds {
-		all = append(all, k, k+"/status", k+"/finalizers")
-	}
+	managed := withSubresources("clusters", "nodepools", "bundles", "rollouts", "releases", "providerconfigs", "clusterproviderconfigs", "providerconfigusages")
+	definitions := withSubresources("componentdefinitions", "traitdefinitions", "definitionrevisions")
+	write := []string{"get", "list", "watch", "update", "patch", "create"}
 	group := v1alpha1.GroupVersion.Group
 	return []client.Object{
 		&corev1.ServiceAccount{
@@ -101,7 +100,8 @@ func providerRights() []client.Object {
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
 			ObjectMeta: metav1.ObjectMeta{Name: providerIdentity},
 			Rules: []rbacv1.PolicyRule{
-				{APIGroups: []string{group}, Resources: all, Verbs: []string{"get", "list", "watch", "update", "patch", "create"}},
+				{APIGroups: []string{group}, Resources: managed, Verbs: write},
+				{APIGroups: []string{apisv1alpha1.GroupVersion.Group}, Resources: definitions, Verbs: write},
 				{APIGroups: []string{group}, Resources: []string{"releases"}, Verbs: []string{"delete"}},
 				{APIGroups: []string{"", "coordination.k8s.io"}, Resources: []string{"secrets", "configmaps", "events", "leases"}, Verbs: []string{"*"}},
 				{APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, Verbs: []string{"get", "list", "watch"}},
@@ -114,4 +114,13 @@ func providerRights() []client.Object {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: providerIdentity, Namespace: systemNamespace}},
 		},
 	}
+}
+
+// withSubresources returns kinds, in the plural, and what a controller writes of them.
+func withSubresources(kinds ...string) []string {
+	var out []string
+	for _, k := range kinds {
+		out = append(out, k, k+"/status", k+"/finalizers")
+	}
+	return out
 }
