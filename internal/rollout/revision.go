@@ -43,6 +43,11 @@ func (n *plan) control() v1alpha1.RolloutControl {
 // revise the status: begin another revision, or another try.
 func (n *plan) revise() {
 	digest, control := Digest(n.spec.RolloutParameters), n.control()
+	// A status that was lost, or restored from an older one, must not keep the Releases
+	// from ever being written again. Whoever is merely behind is refused the status.
+	for _, r := range n.observed.Releases {
+		n.is.Epoch = max(n.is.Epoch, r.Epoch)
+	}
 	if n.is.Digest != digest {
 		n.is.Digest = digest
 		n.is.Epoch++

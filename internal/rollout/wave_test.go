@@ -245,6 +245,23 @@ func TestFailsClosed(t *testing.T) {
 	}
 }
 
+func TestStatusLost(t *testing.T) {
+	w := newWorld(v1alpha1.RolloutStrategy{})
+	w.join("eu-1")
+	for _, bundle := range []string{"shop.1", "shop.2", "shop.3"} {
+		w.want(bundle, true)
+		_, d := w.next()
+		w.obey(d)
+		w.turnAll()
+	}
+	w.status = v1alpha1.RolloutObservation{}
+	w.want("shop.4", true)
+	_, d := w.next()
+	if d.Epoch != 4 || len(d.Update) != 1 || !d.PersistFirst {
+		t.Errorf("an epoch goes on from what Releases carry: got epoch %d, %d updates, persist first %t", d.Epoch, len(d.Update), d.PersistFirst)
+	}
+}
+
 func TestDigest(t *testing.T) {
 	base := v1alpha1.RolloutParameters{Variants: []v1alpha1.Variant{{Bundle: "a.1"}}}
 	same := *base.DeepCopy()

@@ -70,10 +70,6 @@ func (r *Reconciler) decide(ctx context.Context, ro *v1alpha1.Rollout, spec roll
 		}
 		d = rollout.Next(spec, *o, r.clock.Now())
 	}
-	if r.preflight != nil && !checked && o.Checks.Status == nil {
-		// What was found before is still what is known.
-		d.Status.Preflight = ro.Status.AtProvider.Preflight
-	}
 	return d, nil
 }
 
