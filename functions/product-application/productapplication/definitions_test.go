@@ -2,6 +2,8 @@ package productapplication
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +72,32 @@ func publishedThing(t *testing.T, versions ...string) []any {
 		out = append(out, r)
 	}
 	return out
+}
+
+// publishedExamples returns the definitions among the examples, published.
+func publishedExamples(t *testing.T) []any {
+	t.Helper()
+	component, trait := &v1alpha1.ComponentDefinition{}, &v1alpha1.TraitDefinition{}
+	for file, into := range map[string]any{"flink-session.yaml": component, "log-shipper.yaml": trait} {
+		raw, err := os.ReadFile(filepath.Join(examples, "definitions", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.UnmarshalStrict(raw, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := definition.Seal(component.GetName(), &component.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := definition.Seal(trait.GetName(), &trait.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	component.Status.Versions = []v1alpha1.PublishedVersion{{Version: first.Spec.Version, Revision: first.GetName()}}
+	trait.Status.Versions = []v1alpha1.PublishedVersion{{Version: second.Spec.Version, Revision: second.GetName()}}
+	return []any{component, trait, first, second}
 }
 
 func application(kind string) map[string]any {

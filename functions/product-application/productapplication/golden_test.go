@@ -31,7 +31,7 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
+	found, there := 0, publishedExamples(t)
 	for _, f := range files {
 		raw, err := os.ReadFile(f)
 		if err != nil {
@@ -46,7 +46,7 @@ func TestExamples(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				req := request(t, claim)
-				rsp := run(t, req)
+				rsp := answer(t, req, there...)
 				golden(t, name+".first.yaml", readable(t, rsp))
 
 				// The Rollout finds out what clusters need, then makes it so.
@@ -55,18 +55,18 @@ func TestExamples(t *testing.T) {
 					needs = append(needs, map[string]any{"overrides": []any{o}, "clusters": 1})
 				}
 				req = advance(t, req, rsp, map[string]any{"atProvider": map[string]any{"variants": needs}})
-				rsp = run(t, req)
+				rsp = answer(t, req, there...)
 				req = advance(t, req, rsp, map[string]any{
 					"conditions": conditionsOf("True", "True", ""),
 					"atProvider": map[string]any{"variants": needs, "clusters": map[string]any{"total": 3, "updated": 3, "ready": 3}},
 				})
-				rsp = run(t, req)
+				rsp = answer(t, req, there...)
 				golden(t, name+".reached.yaml", readable(t, rsp))
 				valid(t, schemas, rsp)
 				if diff := cmp.Diff(v1alpha1.ReasonReached, rsp.GetConditions()[0].GetReason()); diff != "" {
 					t.Errorf("reason of Reached: -want, +got:\n%s", diff)
 				}
-				if diff := cmp.Diff(rsp, run(t, req), protocmp.Transform()); diff != "" {
+				if diff := cmp.Diff(rsp, answer(t, req, there...), protocmp.Transform()); diff != "" {
 					t.Errorf("run again it is different: -first, +again:\n%s", diff)
 				}
 			})
