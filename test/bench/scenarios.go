@@ -228,7 +228,11 @@ func (b *bench) stopTime(ctx context.Context) error {
 		if now != n {
 			n, last = now, time.Now()
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 	b.notes = append(b.notes, fmt.Sprintf("Time to stop: after a pause was written %d more clusters were begun, the last of them after %d ms; 5 were allowed in motion.", n-before, last.Sub(at).Milliseconds()))
 	if err := b.roll(ctx, app, name, v1alpha1.RolloutStrategy{}); err != nil {
