@@ -43,9 +43,10 @@ func main() {
 	f := flags{}
 	kong.Parse(&f, kong.Name("bench"), kong.Description("Measures what a change to many clusters costs."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	log.SetLogger(logr.Discard())
-	if err := run(ctx, f); err != nil {
+	err := run(ctx, f)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -74,7 +74,7 @@ func (b *bench) change(ctx context.Context, app string, version, of int, s v1alp
 }
 
 // turns of the floor and of a rollout, on objects of different names.
-func (b *bench) turns(ctx context.Context, title string, objects int, fn func(round int) (floor, rollout use, err error)) error {
+func (b *bench) turns(title string, objects int, fn func(round int) (floor, rollout use, err error)) error {
 	r := row{title: title, objects: objects}
 	for i := range b.Rounds {
 		f, u, err := fn(i)
@@ -88,7 +88,7 @@ func (b *bench) turns(ctx context.Context, title string, objects int, fn func(ro
 }
 
 func (b *bench) s1(ctx context.Context) error {
-	return b.turns(ctx, "S1 create 10 objects", 10, func(i int) (f, u use, err error) {
+	return b.turns("S1 create 10 objects", 10, func(i int) (f, u use, err error) {
 		if f, err = b.floor(ctx, payload("floor"+strconv.Itoa(i), 0, 0)); err != nil {
 			return
 		}
@@ -106,7 +106,7 @@ func (b *bench) s2(ctx context.Context) error {
 		if _, err := b.change(ctx, "app0", 10*of, of, v1alpha1.RolloutStrategy{}); err != nil {
 			return err
 		}
-		err := b.turns(ctx, fmt.Sprintf("S2 change %d of 10", of), of, func(i int) (f, u use, err error) {
+		err := b.turns(fmt.Sprintf("S2 change %d of 10", of), of, func(i int) (f, u use, err error) {
 			version := 10*of + i + 1
 			if i%2 == 1 { // In turn, so that neither is always first.
 				if u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{}); err != nil {
@@ -288,10 +288,11 @@ func (b *bench) s5(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	enough := uint64(3*len(l.Items) + 10*b.Clusters) //nolint:gosec // Neither is negative.
 	u, err := b.measured(ctx, func() error { return b.startProvider(ctx) }, "every Release to be looked at", func(ctx context.Context) (bool, error) {
 		now, err := b.sim.Statistics(ctx)
 		// Each Release reads at least its objects: three or more.
-		return err == nil && now.Calls-seen.Calls >= uint64(3*len(l.Items)+10*b.Clusters), err
+		return err == nil && now.Calls-seen.Calls >= enough, err
 	})
 	if err != nil {
 		return err

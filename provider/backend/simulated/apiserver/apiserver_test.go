@@ -224,15 +224,15 @@ func TestPatchesAndUpdates(t *testing.T) {
 func TestListsAndWatches(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	cms := w.typed.CoreV1().ConfigMaps("default")
-	make := func(name, team string) {
+	create := func(name, team string) {
 		t.Helper()
 		if _, err := cms.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"team": team}}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	make("a", "x")
-	make("b", "y")
-	make("c", "x")
+	create("a", "x")
+	create("b", "y")
+	create("c", "x")
 	names := func(opts metav1.ListOptions) (out []string, more string) {
 		t.Helper()
 		l, err := cms.List(ctx, opts)
@@ -264,7 +264,7 @@ func TestListsAndWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer wa.Stop()
-	make("d", "y") // Nobody who watches team x sees it,
+	create("d", "y") // Nobody who watches team x sees it,
 	d, _ := cms.Get(ctx, "d", metav1.GetOptions{})
 	d.Labels["team"] = "x" // before it joins.
 	if _, err := cms.Update(ctx, d, metav1.UpdateOptions{}); err != nil {

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +18,7 @@ func (c *Cluster) seed() {
 	c.mu.Lock()
 	defer c.unlock()
 	for _, ns := range []string{"default", "kube-node-lease", "kube-public", "kube-system"} {
-		c.must(namespaces.WithVersion("v1"), "", bare("v1", "Namespace", ns))
+		c.must(namespaces.WithVersion("v1"), bare("v1", "Namespace", ns))
 	}
 	for _, r := range seededRoles() {
 		m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&r)
@@ -26,18 +27,18 @@ func (c *Cluster) seed() {
 		}
 		u := &unstructured.Unstructured{Object: m}
 		withoutEmpty(u)
-		c.must(clusterRoles.WithVersion("v1"), "", u)
+		c.must(clusterRoles.WithVersion("v1"), u)
 	}
 	class := bare("storage.k8s.io/v1", "StorageClass", defaultClass)
 	class.SetAnnotations(map[string]string{"storageclass.kubernetes.io/is-default-class": "true"})
 	class.Object["provisioner"] = "simulated.mainstay.dev/volumes"
 	class.Object["reclaimPolicy"] = "Delete"
 	class.Object["volumeBindingMode"] = "Immediate"
-	c.must(schema.GroupVersionResource{Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"}, "", class)
+	c.must(schema.GroupVersionResource{Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"}, class)
 	for name, value := range map[string]int64{"system-cluster-critical": 2000000000, "system-node-critical": 2000001000} {
 		p := bare("scheduling.k8s.io/v1", "PriorityClass", name)
 		p.Object["value"] = value
-		c.must(schema.GroupVersionResource{Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"}, "", p)
+		c.must(schema.GroupVersionResource{Group: "scheduling.k8s.io", Version: "v1", Resource: "priorityclasses"}, p)
 	}
 }
 
@@ -61,8 +62,8 @@ func (c *Cluster) furnish(namespace string) error {
 	return nil
 }
 
-func (c *Cluster) must(gvr schema.GroupVersionResource, namespace string, u *unstructured.Unstructured) {
-	if err := c.makeLocked(c.machinery.byPath[gvr], namespace, u); err != nil {
+func (c *Cluster) must(gvr schema.GroupVersionResource, u *unstructured.Unstructured) {
+	if err := c.makeLocked(c.machinery.byPath[gvr], "", u); err != nil {
 		panic(fmt.Sprintf("cannot make %s: %v", u.GetName(), err)) // What is seeded is ours.
 	}
 }
@@ -98,7 +99,7 @@ func seededRoles() []rbacv1.ClusterRole {
 			"pods", "pods/status", "pods/eviction", "pods/log", "pods/exec", "events", "replicationcontrollers", "replicationcontrollers/scale"),
 		rule(read, []string{""}, "namespaces", "resourcequotas", "resourcequotas/status", "limitranges"),
 	}
-	admin := append(edit[:len(edit):len(edit)],
+	admin := append(slices.Clone(edit),
 		rule(all, []string{rbacv1.GroupName}, "roles", "rolebindings"),
 		rule([]string{"create"}, []string{"authorization.k8s.io"}, "localsubjectaccessreviews"))
 	return []rbacv1.ClusterRole{

@@ -61,7 +61,7 @@ func validateMeta(k *kind, u *unstructured.Unstructured) field.ErrorList {
 	name := validation.NameIsDNSSubdomain
 	switch {
 	case k.gvk.Group == "rbac.authorization.k8s.io":
-		name = func(name string, prefix bool) []string { return pathSegment(name, prefix) }
+		name = pathSegment
 	case isKind(k, "", "Namespace"):
 		name = validation.NameIsDNSLabel
 	case isKind(k, "", "Service"):

@@ -139,8 +139,8 @@ func TestBehaviours(t *testing.T) {
 			w.player.SetScript(tc.script)
 			w.create(deployment("web", tc.image, tc.annotations...))
 			var got []string
-			for _, d := range []time.Duration{0, 11, 20, 30} {
-				h, _, _ := strings.Cut(w.after(d*time.Second, "Deployment.apps", "web"), " ")
+			for _, d := range []time.Duration{0, 11 * time.Second, 20 * time.Second, 30 * time.Second} {
+				h, _, _ := strings.Cut(w.after(d, "Deployment.apps", "web"), " ")
 				got = append(got, h)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
