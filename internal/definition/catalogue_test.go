@@ -99,7 +99,7 @@ policies:
 	if diff := cmp.Diff(map[string]any{"text": "here", "version": "1.2.1"}, data); diff != "" {
 		t.Errorf("it is rendered from that version (-want +got):\n%s", diff)
 	}
-	if got := content(t, a, "canary").Components[0]; got.Version != "1.3.0" || got.Objects[0].Object["data"].(map[string]any)["text"] != "here" { //nolint:forcetypeassert // A ConfigMap has data.
+	if got := content(t, a, "canary").Components[0]; got.Version != "1.3.0" || got.Objects[0].Object["data"].(map[string]any)["text"] != "here" {
 		t.Errorf("an override gives a component another version and keeps its properties: got %s", got.Version)
 	}
 	pinned := []oam.Pinned{{Component: "a", Type: "thing", Version: "1.2.1"}, {Component: "b", Type: "thing", Version: "1.3.0"}, {Component: "a", Type: "thing", Version: "1.3.0"}}

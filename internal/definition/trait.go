@@ -126,7 +126,7 @@ func (t *Trait) Apply(in oam.Instance, to oam.Rendered, properties map[string]an
 	if err != nil {
 		return oam.Rendered{}, err
 	}
-	to.Objects = append(objects, added...)
+	to.Objects = slices.Concat(objects, added)
 	return to, nil
 }
 

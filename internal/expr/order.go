@@ -43,7 +43,7 @@ func (m orderedMap) Iterator() traits.Iterator {
 	slices.SortFunc(keys, func(a, b ref.Val) int {
 		return strings.Compare(fmt.Sprint(a.Value()), fmt.Sprint(b.Value()))
 	})
-	return types.NewRefValList(types.DefaultTypeAdapter, keys).(traits.Lister).Iterator() //nolint:forcetypeassert // A list of values is a list.
+	return types.NewRefValList(types.DefaultTypeAdapter, keys).Iterator()
 }
 
 // checkOrder refuses loops over an object that the expression itself writes: that has

@@ -23,7 +23,7 @@ type part struct {
 	program *Program
 }
 
-// Compile a value whose texts have expressions. Keys of objects cannot have any.
+// CompileTemplate compiles a value whose texts have expressions. Keys of objects cannot have any.
 func (e *Env) CompileTemplate(value any) (*Template, error) {
 	t := &Template{value: value, programs: map[string][]part{}}
 	if err := t.compile(e, value, ""); err != nil {

@@ -85,7 +85,7 @@ func (h *hub) edit(d client.Object, change func()) {
 
 func (h *hub) delete(o client.Object) {
 	h.t.Helper()
-	if err := h.Client.Delete(h.t.Context(), o); err != nil {
+	if err := h.Delete(h.t.Context(), o); err != nil {
 		h.t.Fatal(err)
 	}
 }
