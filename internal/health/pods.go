@@ -54,12 +54,9 @@ func WithPods(r Result, live *unstructured.Unstructured, pods []unstructured.Uns
 // begun is true where a workload has pods of the revision that is wanted. Until then, all
 // there is to see are pods that are about to be replaced.
 func begun(live *unstructured.Unstructured) bool {
-	field := ""
+	field := "updatedReplicas"
 	switch {
-	case isKind(live, "apps", "Deployment"):
-		field = "updatedReplicas"
-	case isKind(live, "apps", "StatefulSet"):
-		field = "updatedReplicas"
+	case isKind(live, "apps", "Deployment"), isKind(live, "apps", "StatefulSet"):
 	case isKind(live, "apps", "DaemonSet"):
 		field = "updatedNumberScheduled"
 	default:

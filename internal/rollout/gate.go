@@ -30,7 +30,7 @@ func (n *plan) gates(w *wave, when v1alpha1.GateTime) bool {
 		if s.Since == nil {
 			s.Since = n.stamp()
 		}
-		if _, known := n.since(s.Since); !known {
+		if !n.past(s.Since) {
 			s.Since = n.stamp()
 		}
 		answer := n.ask(w, g)

@@ -279,18 +279,15 @@ func (n *plan) stamp() *metav1.Time {
 	return &t
 }
 
-// since returns how long ago something was. It is false where that is in the future:
-// the clock went back, and how long it is ago is not known.
-func (n *plan) since(t *metav1.Time) (time.Duration, bool) {
-	d := n.now.Sub(t.Time)
-	return max(0, d), d > -time.Second
-}
+// past is false where something was in the future: the clock went back, and how long it
+// is ago is not known.
+func (n *plan) past(t *metav1.Time) bool { return n.now.Sub(t.Time) > -time.Second }
 
 // elapsed returns whether so much time has passed since something was, and begins anew
 // where that is not known. It wakes at the end.
 func (n *plan) elapsed(since **metav1.Time, d time.Duration) bool {
 	if *since != nil {
-		if _, known := n.since(*since); !known {
+		if !n.past(*since) {
 			*since = nil
 		}
 	}

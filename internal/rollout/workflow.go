@@ -174,7 +174,7 @@ func (n *plan) advanceStep(s *step) {
 	if s.status.Started == nil {
 		s.status.Started = n.stamp()
 	}
-	if _, known := n.since(s.status.Started); !known {
+	if !n.past(s.status.Started) {
 		s.status.Started = n.stamp()
 	}
 	done, why := n.run(s)

@@ -42,7 +42,7 @@ func TestRolloutSurvivesKills(t *testing.T) {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // It has to be repeatable.
+	random := rand.New(rand.NewPCG(seed, 0))
 	names := demoClusters(t)
 	targets := map[string]kubectl{}
 	for _, n := range names {

@@ -236,6 +236,7 @@ func (h *Hub) packagesReady(ctx context.Context, c client.Client) error {
 		"clusterfleets.mainstay.dev", "productapplications.mainstay.dev", "fleetcells.mainstay.dev",
 		"clusters.m.mainstay.dev", "nodepools.m.mainstay.dev", "bundles.m.mainstay.dev", "rollouts.m.mainstay.dev", "releases.m.mainstay.dev",
 		"providerconfigs.m.mainstay.dev", "clusterproviderconfigs.m.mainstay.dev",
+		"componentdefinitions.mainstay.dev", "traitdefinitions.mainstay.dev", "definitionrevisions.mainstay.dev",
 	} {
 		if !established[k] {
 			return fmt.Errorf("kind %s to be served", k)

@@ -20,6 +20,7 @@ import (
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -177,15 +178,13 @@ func newBenchFleet(b *testing.B, clusters, apps int) *benchFleet {
 
 	f := &benchFleet{b: b, clusters: clusters, apps: apps, scheme: k8sruntime.NewScheme(), hub: &quickHub{objects: map[string]client.Object{}}}
 	must(errors.Join(scheme.AddToScheme(f.scheme), v1alpha1.AddToScheme(f.scheme)))
-	for range 100 {
+	must(wait.PollUntilContextTimeout(context.Background(), 50*time.Millisecond, 5*time.Second, true, func(context.Context) (bool, error) {
 		access, err := simulator.ReadAccess(dir)
 		if err == nil {
-			if f.sim, err = simulator.NewClient(access); err == nil {
-				break
-			}
+			f.sim, err = simulator.NewClient(access)
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
+		return err == nil, nil
+	}))
 	f.targets = target.NewClients(f.hub)
 	for i := range clusters {
 		cr := newCluster()
@@ -299,16 +298,15 @@ func (f *benchFleet) once() { f.each(f.releases, f.reconcile) }
 // settle until every Release has what it wants and is healthy.
 func (f *benchFleet) settle() {
 	left := slices.Clone(f.releases)
-	for range 40 {
+	if wait.PollUntilContextTimeout(context.Background(), time.Second, 40*time.Second, true, func(context.Context) (bool, error) {
 		f.each(left, f.reconcile)
 		left = slices.DeleteFunc(left, func(key types.NamespacedName) bool {
 			r := &v1alpha1.Release{}
 			return f.hub.Get(context.Background(), key, r) == nil && r.Status.AtProvider.Bundle == r.Spec.ForProvider.Bundle && r.Status.AtProvider.Health == v1alpha1.Healthy
 		})
-		if len(left) == 0 {
-			return
-		}
-		time.Sleep(time.Second)
+		return len(left) == 0, nil
+	}) == nil {
+		return
 	}
 	r := &v1alpha1.Release{}
 	_ = f.hub.Get(context.Background(), left[0], r)

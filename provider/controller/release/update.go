@@ -21,43 +21,43 @@ import (
 // at the moment, and takes away what is not wanted any more.
 func (a *applier) Update(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalUpdate, error) {
 	began := a.clock.Now()
-	update, err := a.update(ctx, mg)
+	err := a.update(ctx, mg)
 	a.measure(began, err)
-	return update, err
+	return managed.ExternalUpdate{}, err
 }
 
-func (a *applier) update(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalUpdate, error) {
+func (a *applier) update(ctx context.Context, mg *v1alpha1.Release) error {
 	if a.problem != nil {
-		return managed.ExternalUpdate{}, a.refuse(mg, a.problem)
+		return a.refuse(mg, a.problem)
 	}
 	if err := a.fence(mg); err != nil {
-		return managed.ExternalUpdate{}, a.refuse(mg, err)
+		return a.refuse(mg, err)
 	}
 	a.holdForeign(mg)
 	if err := a.writeAhead(ctx, mg); err != nil {
-		return managed.ExternalUpdate{}, err
+		return err
 	}
 	if err := a.applyAll(ctx, mg); err != nil {
 		if isSuperseded(err) {
-			return managed.ExternalUpdate{}, a.refuse(mg, err)
+			return a.refuse(mg, err)
 		}
-		return managed.ExternalUpdate{}, a.fail(mg, err)
+		return a.fail(mg, err)
 	}
 	done, err := a.applied(mg)
 	if err != nil {
-		return managed.ExternalUpdate{}, a.fail(mg, err)
+		return a.fail(mg, err)
 	}
 	if done {
 		mg.Status.AtProvider.Procedures = nil
 		if err := a.prune(ctx, mg); err != nil {
-			return managed.ExternalUpdate{}, a.refuse(mg, err)
+			return a.refuse(mg, err)
 		}
 	}
 	if len(a.held) > 0 {
-		return managed.ExternalUpdate{}, a.refuse(mg, errors.New(a.holdText()))
+		return a.refuse(mg, errors.New(a.holdText()))
 	}
 	a.report(mg, done)
-	return managed.ExternalUpdate{}, nil
+	return nil
 }
 
 // holdForeign holds components with an object that is another Release's, or that was
