@@ -113,9 +113,9 @@ func TestBadApplications(t *testing.T) {
 			want:   []string{"spec.components[1].properties.image", "control character"},
 		},
 		"Expression": {
-			reason: "Expressions are reserved.",
-			extra:  worker(`{image: "x:${cluster.region}"}`),
-			want:   []string{"spec.components[1].properties.image", "${"},
+			reason: "An expression that reads what there is not.",
+			extra:  worker(`{image: "x:${nothing.region}"}`),
+			want:   []string{"spec.components[1].properties.image", "nothing"},
 		},
 		"TooLarge": {
 			reason: "A manifest over the size limit.",
