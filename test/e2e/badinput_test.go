@@ -119,8 +119,8 @@ func TestBadApplications(t *testing.T) {
 		},
 		"TooLarge": {
 			reason: "A manifest over the size limit.",
-			extra:  "  - name: bad\n    type: k8s-objects\n    properties:\n      objects:\n" + largeObjects(),
-			want:   []string{"bad", "bytes"},
+			extra:  "  - name: bad\n    type: k8s-objects\n    properties:\n      objects:\n" + largeObject(),
+			want:   []string{"ConfigMap", "big", "1048576"},
 		},
 		"MissingSecret": {
 			reason: "A Secret that is missing on the cluster is found before anything is written.",
@@ -162,13 +162,9 @@ func TestBadApplications(t *testing.T) {
 	hub.must(t, "-n", "shop", "delete", "productapplication", "victim", "--timeout=2m")
 }
 
-// largeObjects are ConfigMaps that fit one by one and not together.
-func largeObjects() string {
-	out := &strings.Builder{}
-	for i := range 12 {
-		fmt.Fprintf(out, "      - {apiVersion: v1, kind: ConfigMap, metadata: {name: big-%d}, data: {a: %q}}\n", i, strings.Repeat("0123456789", 10000))
-	}
-	return out.String()
+// largeObject is a ConfigMap that fits into a Bundle, and that no API server takes.
+func largeObject() string {
+	return fmt.Sprintf("      - {apiVersion: v1, kind: ConfigMap, metadata: {name: big}, data: {a: %q}}\n", strings.Repeat("0123456789", 110000))
 }
 
 func TestBadFleets(t *testing.T) {
