@@ -72,10 +72,12 @@ type FleetCellSpec struct {
 	// +optional
 	Tenants []mv1alpha1.Tenant `json:"tenants,omitempty"`
 
-	// Gated is true where a cluster that exists waits for the fleet's Rollout before it
-	// takes another version or other node pools.
+	// Revision identifies what all clusters of the fleet are to have, where a cluster
+	// that exists waits for the fleet's Rollout before it takes another version or
+	// other node pools.
+	// +kubebuilder:validation:MaxLength=64
 	// +optional
-	Gated bool `json:"gated,omitempty"`
+	Revision string `json:"revision,omitempty"`
 
 	// DeletionPolicy of the clusters.
 	// +kubebuilder:validation:Enum=Delete;Orphan

@@ -28,7 +28,7 @@ func Cell(namespace, fleet string, number int, s *v1alpha1.ClusterFleetSpec, clu
 			Clusters:          clusters,
 			NodePools:         s.NodePools,
 			Tenants:           s.Tenants,
-			Gated:             s.Upgrade != nil,
+			Revision:          Revision(s),
 			DeletionPolicy:    cmp.Or(s.DeletionPolicy, v1alpha1.DeletionDelete),
 		},
 	}
@@ -50,6 +50,7 @@ func Cluster(namespace string, s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetClust
 				Region:              c.Region,
 				KubernetesVersion:   version(s, c),
 				Shape:               shape(s, c),
+				Revision:            s.Revision,
 				Labels:              Labels(c),
 				Facts:               c.Facts,
 				Tenants:             s.Tenants,
@@ -65,7 +66,7 @@ func version(s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetCluster) string {
 
 // shape of a cluster whose fleet rolls shapes out.
 func shape(s *v1alpha1.FleetCellSpec, c *v1alpha1.FleetCluster) string {
-	if !s.Gated {
+	if s.Revision == "" {
 		return ""
 	}
 	return Shape(version(s, c), s.NodePools)

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,21 @@ func Rolling(r *mv1alpha1.Rollout, clusters []mv1alpha1.Cluster) (rollout.Spec, 
 	}
 	slices.SortFunc(spec.Variants, func(a, b mv1alpha1.Variant) int { return slices.Compare(a.Overrides, b.Overrides) })
 	return spec, o
+}
+
+// Untold says how many clusters have not been told yet of what the Rollout of their fleet
+// is about. Empty where all have.
+func Untold(r *mv1alpha1.Rollout, clusters []mv1alpha1.Cluster) string {
+	n := 0
+	for i := range clusters {
+		if c := &clusters[i]; c.GetDeletionTimestamp() == nil && c.Spec.ForProvider.Revision != r.Spec.ForProvider.Revision {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("waits for %d of %d clusters to be told of the change", n, len(clusters))
 }
 
 func stateOf(c *mv1alpha1.Cluster) rollout.ClusterState {

@@ -29,6 +29,22 @@ func Shape(version string, pools []v1alpha1.FleetNodePool) string {
 	return hex.EncodeToString(hash.Sum(nil))[:shapeDigits]
 }
 
+// Revision identifies what all clusters of a fleet are to have. Empty where the fleet does
+// not roll changes out.
+func Revision(s *v1alpha1.ClusterFleetSpec) string {
+	if s.Upgrade == nil {
+		return ""
+	}
+	hash := sha256.New()
+	_, _ = hash.Write([]byte(Shape(s.KubernetesVersion, s.NodePools)))
+	for i := range s.Clusters {
+		if c := &s.Clusters[i]; c.KubernetesVersion != "" {
+			_, _ = fmt.Fprintf(hash, "%s=%s\n", c.Name, c.KubernetesVersion)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:shapeDigits]
+}
+
 // Admitted is true where a cluster may take the shape that it is asked to have: where
 // its fleet does not roll shapes out, where it is being made, and where the fleet's
 // Rollout let it.

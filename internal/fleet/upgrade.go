@@ -30,7 +30,8 @@ func Rollout(namespace, fleet string, s *v1alpha1.ClusterFleetSpec) *mv1alpha1.R
 				ManagementPolicies:      xpv2.ManagementPolicies{xpv2.ManagementActionAll},
 			},
 			ForProvider: mv1alpha1.RolloutParameters{
-				Fleet: fleet,
+				Fleet:    fleet,
+				Revision: Revision(s),
 				Strategy: mv1alpha1.RolloutStrategy{
 					MaxConcurrent:    cmp.Or(u.MaxConcurrent, &one),
 					MaxUnavailable:   u.MaxUnavailable,

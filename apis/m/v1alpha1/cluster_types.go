@@ -92,6 +92,11 @@ type ClusterParameters struct {
 	// +optional
 	Shape string `json:"shape,omitempty"`
 
+	// Revision of the fleet that the cluster was told of.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Revision string `json:"revision,omitempty"`
+
 	// Admitted is the shape that the fleet's Rollout lets the cluster take. It is the
 	// Rollout's: nothing that is composed sets it.
 	// +optional

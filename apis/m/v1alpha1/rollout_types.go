@@ -53,6 +53,13 @@ type RolloutParameters struct {
 	// +optional
 	Fleet string `json:"fleet,omitempty"`
 
+	// Revision identifies what all clusters of the fleet are to have. Nothing is moved
+	// before every one of them has been told of it: they are told one after another,
+	// and of half a change no order could be made.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Revision string `json:"revision,omitempty"`
+
 	// Placement says which clusters get the payload.
 	// +optional
 	Placement Placement `json:"placement,omitempty"`

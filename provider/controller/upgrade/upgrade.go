@@ -95,7 +95,7 @@ func moved() predicate.Predicate {
 		}
 		f, at := c.Spec.ForProvider, c.Status.AtProvider
 		ready, synced := c.GetCondition(xpv2.TypeReady), c.GetCondition(xpv2.TypeSynced)
-		return []any{f.Shape, f.Admitted, f.Labels, at.Shape, at.Version, at.Message, ready.Status, ready.Message, synced.Status, synced.Message, meta.WasDeleted(c)}
+		return []any{f.Shape, f.Revision, f.Admitted, f.Labels, at.Shape, at.Version, at.Message, ready.Status, ready.Message, synced.Status, synced.Message, meta.WasDeleted(c)}
 	}
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return !equality.Semantic.DeepEqual(seen(e.ObjectOld), seen(e.ObjectNew))
@@ -131,6 +131,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (resu
 	l := &v1alpha1.ClusterList{}
 	if err := r.client.List(ctx, l, client.InNamespace(ro.GetNamespace()), client.MatchingLabels{v1alpha1.LabelFleet: ro.Spec.ForProvider.Fleet}); err != nil {
 		return reconcile.Result{}, r.failed(ctx, ro, fmt.Errorf("cannot list Clusters: %w", err))
+	}
+	if waits := fleet.Untold(ro, l.Items); waits != "" {
+		at := *ro.Status.AtProvider.DeepCopy()
+		at.Message = waits
+		return reconcile.Result{RequeueAfter: r.resync}, r.write(ctx, ro, at, xpv2.ReconcileSuccess(), xpv2.Unavailable().WithMessage(waits))
 	}
 
 	d := r.decide(ctx, ro, l.Items)

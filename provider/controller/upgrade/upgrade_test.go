@@ -50,6 +50,38 @@ func cluster(name string, change func(c *v1alpha1.Cluster)) *v1alpha1.Cluster {
 	return c
 }
 
+func TestReconcileWaitsForAllToBeTold(t *testing.T) {
+	// The first was not told yet, and is the canary: the second must not be taken for it.
+	told := cluster("b", func(c *v1alpha1.Cluster) { c.Spec.ForProvider.Revision = "2" })
+	untold := cluster("a", func(c *v1alpha1.Cluster) { c.Spec.ForProvider.Revision, c.Spec.ForProvider.Shape = "1", "old" })
+	ro := newRollout(func(r *v1alpha1.Rollout) {
+		r.Spec.ForProvider.Revision = "2"
+		r.Spec.ForProvider.Strategy.Waves = []v1alpha1.Wave{{Name: "canary", Size: ptr.To(intstr.FromInt32(1))}, {Name: "rest"}}
+	})
+	s := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(s); err != nil {
+		t.Fatal(err)
+	}
+	c := fake.NewClientBuilder().WithScheme(s).WithObjects(told, untold, ro).WithStatusSubresource(&v1alpha1.Rollout{}).Build()
+	r := NewReconciler(c, testclock.NewFakePassiveClock(now), nil)
+	if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "platform", Name: "eu.upgrade"}}); err != nil {
+		t.Fatal(err)
+	}
+	got := &v1alpha1.Cluster{}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(told), got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Spec.ForProvider.Admitted != nil {
+		t.Error("A cluster was admitted before all were told of the change.")
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(ro), ro); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("waits for 1 of 2 clusters to be told of the change", ro.Status.AtProvider.Message); diff != "" {
+		t.Errorf("The Rollout says what it waits for (-want +got):\n%s", diff)
+	}
+}
+
 func TestReconcile(t *testing.T) {
 	same := func(*v1alpha1.Cluster) {}
 	there := func(c *v1alpha1.Cluster) {
