@@ -65,9 +65,9 @@ test-unit: ## Run the tests that need no control plane, and hold internal/ and f
 
 .PHONY: test-real
 test-real: binaries build ## Run the tests on real control planes, with real Crossplane.
-	$(call say,Tests on real control planes: about four minutes)
+	$(call say,Tests on real control planes: about five minutes)
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
-	$(call say,End to end with real Crossplane: about fifteen minutes)
+	$(call say,End to end with real Crossplane: about twenty minutes)
 	@go test -v ./test/e2e -timeout 45m
 
 .PHONY: bench
