@@ -6,13 +6,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/mainstay-dev/mainstay/provider/backend"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/nodes"
+	"github.com/mainstay-dev/mainstay/provider/backend/local/nodes/carry"
 	"github.com/mainstay-dev/mainstay/provider/backend/probe"
 )
 
@@ -30,7 +30,7 @@ func (b *Backend) ObserveNodePool(ctx context.Context, p backend.NodePool) (back
 	if err != nil || client == nil {
 		return backend.NodePoolState{}, err
 	}
-	all, err := list(ctx, client)
+	all, err := carry.List(ctx, client)
 	if err != nil {
 		return backend.NodePoolState{}, err
 	}
@@ -58,7 +58,7 @@ func (b *Backend) EnsureNodePool(ctx context.Context, p backend.NodePool) error 
 	if client == nil {
 		return fmt.Errorf("cannot make nodes: there is no such cluster yet")
 	}
-	all, err := list(ctx, client)
+	all, err := carry.List(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -67,21 +67,8 @@ func (b *Backend) EnsureNodePool(ctx context.Context, p backend.NodePool) error 
 		return err
 	}
 	plan := nodes.Plan(p, v, all)
-	for i := range first(plan.Create) {
-		if _, err := client.Nodes().Create(ctx, &plan.Create[i], metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-			return invalid("make node", err)
-		}
-	}
-	// Who else changed a node meanwhile is right; the next call looks again.
-	for i := range plan.Update {
-		if _, err := client.Nodes().Update(ctx, &plan.Update[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
-			return invalid("change node", err)
-		}
-	}
-	for i := range plan.UpdateStatus {
-		if _, err := client.Nodes().UpdateStatus(ctx, &plan.UpdateStatus[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
-			return invalid("change capacity of node", err)
-		}
+	if err := carry.Out(ctx, client, plan, maxChanges); err != nil {
+		return err
 	}
 	return b.remove(ctx, client, first(plan.Remove))
 }
@@ -92,7 +79,7 @@ func (b *Backend) DeleteNodePool(ctx context.Context, p backend.NodePool) error 
 	if err != nil || client == nil {
 		return err
 	}
-	all, err := list(ctx, client)
+	all, err := carry.List(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -104,7 +91,7 @@ func (b *Backend) DeleteNodePool(ctx context.Context, p backend.NodePool) error 
 func (b *Backend) remove(ctx context.Context, client corev1client.CoreV1Interface, ns []corev1.Node) error {
 	for _, n := range ns {
 		want := nodes.Cordoned(n)
-		if _, err := client.Nodes().Update(ctx, &want, metav1.UpdateOptions{}); err != nil && !lost(err) {
+		if _, err := client.Nodes().Update(ctx, &want, metav1.UpdateOptions{}); err != nil && !carry.Lost(err) {
 			return fmt.Errorf("cannot cordon node: %w", err)
 		}
 	}
@@ -117,7 +104,7 @@ func (b *Backend) remove(ctx context.Context, client corev1client.CoreV1Interfac
 			continue
 		}
 		err = client.Nodes().Delete(ctx, n.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(n.UID))})
-		if err != nil && !lost(err) {
+		if err != nil && !carry.Lost(err) {
 			return fmt.Errorf("cannot remove node: %w", err)
 		}
 	}
@@ -142,7 +129,7 @@ func (b *Backend) drain(ctx context.Context, client corev1client.CoreV1Interface
 			continue
 		}
 		err := client.Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(p.UID))})
-		if err != nil && !lost(err) {
+		if err != nil && !carry.Lost(err) {
 			return false, fmt.Errorf("cannot delete pod of node: %w", err)
 		}
 	}
@@ -175,23 +162,4 @@ func (b *Backend) client(ctx context.Context, c backend.Cluster) (corev1client.C
 	return client, nil
 }
 
-func list(ctx context.Context, client corev1client.CoreV1Interface) ([]corev1.Node, error) {
-	l, err := client.Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list nodes: %w", err)
-	}
-	return l.Items, nil
-}
-
 func first(ns []corev1.Node) []corev1.Node { return ns[:min(len(ns), maxChanges)] }
-
-// lost returns true where somebody else was faster.
-func lost(err error) bool { return apierrors.IsConflict(err) || apierrors.IsNotFound(err) }
-
-// invalid tells what the API server will never take from what it did not take now.
-func invalid(verb string, err error) error {
-	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
-		return &backend.InvalidError{Message: fmt.Sprintf("cannot %s: %v", verb, err)}
-	}
-	return fmt.Errorf("cannot %s: %w", verb, err)
-}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/provider/backend"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/nodes"
+	"github.com/mainstay-dev/mainstay/provider/backend/local/nodes/carry"
 	"github.com/mainstay-dev/mainstay/provider/backend/probe"
 )
 
@@ -25,7 +25,7 @@ func (b *Backend) ObserveNodePool(ctx context.Context, p backend.NodePool) (back
 	if err != nil || client == nil {
 		return backend.NodePoolState{}, err
 	}
-	all, err := list(ctx, client)
+	all, err := carry.List(ctx, client)
 	if err != nil {
 		return backend.NodePoolState{}, err
 	}
@@ -49,26 +49,13 @@ func (b *Backend) EnsureNodePool(ctx context.Context, p backend.NodePool) error 
 	if client == nil {
 		return fmt.Errorf("cannot make nodes: there is no such cluster yet")
 	}
-	all, err := list(ctx, client)
+	all, err := carry.List(ctx, client)
 	if err != nil {
 		return err
 	}
 	plan := nodes.Plan(p, version, all)
-	for i := range first(plan.Create) {
-		if _, err := client.Nodes().Create(ctx, &plan.Create[i], metav1.CreateOptions{}); err != nil && !kerrors.IsAlreadyExists(err) {
-			return invalid("make node", err)
-		}
-	}
-	// Who else changed a node meanwhile is right; the next call looks again.
-	for i := range plan.Update {
-		if _, err := client.Nodes().Update(ctx, &plan.Update[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
-			return invalid("change node", err)
-		}
-	}
-	for i := range plan.UpdateStatus {
-		if _, err := client.Nodes().UpdateStatus(ctx, &plan.UpdateStatus[i], metav1.UpdateOptions{}); err != nil && !lost(err) {
-			return invalid("change capacity of node", err)
-		}
+	if err := carry.Out(ctx, client, plan, maxChanges); err != nil {
+		return err
 	}
 	return remove(ctx, client, first(plan.Remove))
 }
@@ -79,7 +66,7 @@ func (b *Backend) DeleteNodePool(ctx context.Context, p backend.NodePool) error 
 	if err != nil || client == nil {
 		return err
 	}
-	all, err := list(ctx, client)
+	all, err := carry.List(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -90,7 +77,7 @@ func (b *Backend) DeleteNodePool(ctx context.Context, p backend.NodePool) error 
 func remove(ctx context.Context, client corev1client.CoreV1Interface, ns []corev1.Node) error {
 	for _, n := range ns {
 		err := client.Nodes().Delete(ctx, n.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(n.UID))})
-		if err != nil && !lost(err) {
+		if err != nil && !carry.Lost(err) {
 			return fmt.Errorf("cannot remove node: %w", err)
 		}
 		pods, err := client.Pods(corev1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("spec.nodeName", n.Name).String()})
@@ -98,7 +85,7 @@ func remove(ctx context.Context, client corev1client.CoreV1Interface, ns []corev
 			return fmt.Errorf("cannot list pods of node: %w", err)
 		}
 		for _, p := range pods.Items {
-			if err := client.Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil && !lost(err) {
+			if err := client.Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil && !carry.Lost(err) {
 				return fmt.Errorf("cannot delete pod of node: %w", err)
 			}
 		}
@@ -130,23 +117,4 @@ func (b *Backend) clientOf(ctx context.Context, c backend.Cluster) (corev1client
 	return client, found.Version, nil
 }
 
-func list(ctx context.Context, client corev1client.CoreV1Interface) ([]corev1.Node, error) {
-	l, err := client.Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list nodes: %w", err)
-	}
-	return l.Items, nil
-}
-
 func first(ns []corev1.Node) []corev1.Node { return ns[:min(len(ns), maxChanges)] }
-
-// lost returns true where somebody else was faster.
-func lost(err error) bool { return kerrors.IsConflict(err) || kerrors.IsNotFound(err) }
-
-// invalid tells what the API server will never take from what it did not take now.
-func invalid(verb string, err error) error {
-	if kerrors.IsInvalid(err) || kerrors.IsBadRequest(err) {
-		return &backend.InvalidError{Message: fmt.Sprintf("cannot %s: %v", verb, err)}
-	}
-	return fmt.Errorf("cannot %s: %w", verb, err)
-}
