@@ -39,6 +39,7 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/fleet"
 	"github.com/mainstay-dev/mainstay/internal/names"
 	"github.com/mainstay-dev/mainstay/internal/rollout"
+	rolloutcontroller "github.com/mainstay-dev/mainstay/provider/controller/rollout"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 )
 
@@ -51,15 +52,8 @@ const timeout = time.Minute
 // leads to the next question.
 const maxRounds = 4
 
-// Gates asks what a Rollout wants to know of the world.
-type Gates interface {
-	// Ask a question, on behalf of a Rollout. It has a time limit of its own, and what
-	// cannot be asked is answered with no.
-	Ask(ctx context.Context, r *v1alpha1.Rollout, q rollout.Question) rollout.Answer
-}
-
 // Setup adds the controller. Without gates, all that have to be asked are closed.
-func Setup(mgr ctrl.Manager, o controller.Options, g Gates) error {
+func Setup(mgr ctrl.Manager, o controller.Options, g rolloutcontroller.Gates) error {
 	r := NewReconciler(mgr.GetClient(), clock.RealClock{}, g)
 	r.resync = o.PollInterval
 	return ctrl.NewControllerManagedBy(mgr).
@@ -106,12 +100,12 @@ func moved() predicate.Predicate {
 type Reconciler struct {
 	client client.Client
 	clock  clock.PassiveClock
-	gates  Gates
+	gates  rolloutcontroller.Gates
 	resync time.Duration
 }
 
 // NewReconciler returns a Reconciler.
-func NewReconciler(c client.Client, cl clock.PassiveClock, g Gates) *Reconciler {
+func NewReconciler(c client.Client, cl clock.PassiveClock, g rolloutcontroller.Gates) *Reconciler {
 	return &Reconciler{client: c, clock: cl, gates: g, resync: time.Minute}
 }
 

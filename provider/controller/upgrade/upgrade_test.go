@@ -20,6 +20,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/rollout"
+	rolloutcontroller "github.com/mainstay-dev/mainstay/provider/controller/rollout"
 )
 
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -97,7 +98,7 @@ func TestReconcile(t *testing.T) {
 		reason  string
 		rollout func(r *v1alpha1.Rollout)
 		objects []client.Object
-		gates   Gates
+		gates   rolloutcontroller.Gates
 		// admitted clusters by name, and the phase.
 		want  []string
 		phase v1alpha1.RolloutPhase
