@@ -37,6 +37,7 @@ type flags struct {
 	Patience  time.Duration `default:"15m"             help:"How long one measurement may take."`
 	Out       string        `help:"File for the table. Without it, the terminal only." type:"path"`
 	Keep      bool          `help:"Leave everything running."`
+	Profiles  string        `help:"Folder for processor profiles of the hub and of the provider, one each a scenario." type:"path"`
 }
 
 func main() {
@@ -70,7 +71,10 @@ func run(ctx context.Context, f flags) (err error) {
 			continue
 		}
 		b.say("%s: %s", s.name, s.title)
-		if err := s.run(ctx, b); err != nil {
+		stop := b.profile(ctx, s.name)
+		err := s.run(ctx, b)
+		stop()
+		if err != nil {
 			b.say("%s did not get there: %v", s.name, err)
 			b.notes = append(b.notes, fmt.Sprintf("%s did not get there: %s", strings.ToUpper(s.name), firstLine(err.Error())))
 		}

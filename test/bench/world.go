@@ -47,7 +47,7 @@ type bench struct {
 	seen  client.Reader // What is on the hub, as it is told: to look costs the hub nothing.
 	cfg   *rest.Config
 	sim   *simulator.Client
-	ports struct{ health, metrics int }
+	ports struct{ health, metrics, profiles int }
 	rows  []row
 	notes []string
 	// connections of the floor, once it has them.
@@ -122,7 +122,8 @@ func (b *bench) controlPlane() *controlplane.ControlPlane {
 	return controlplane.New(controlplane.Config{
 		Name: "hub", Dir: filepath.Join(b.state, "hub"), Binaries: b.Binaries,
 		Etcd: controlplane.NewEtcd(filepath.Join(b.state, "etcd"), b.Binaries), Prefix: "/hub",
-		Controllers: []string{"namespace-controller", "garbage-collector-controller"},
+		Controllers:   []string{"namespace-controller", "garbage-collector-controller"},
+		APIServerArgs: []string{"--profiling=" + strconv.FormatBool(b.Profiles != "")},
 	})
 }
 
@@ -178,7 +179,7 @@ func (b *bench) startSimulator(ctx context.Context) error {
 }
 
 func (b *bench) startProvider(ctx context.Context) error {
-	for _, p := range []*int{&b.ports.health, &b.ports.metrics} {
+	for _, p := range []*int{&b.ports.health, &b.ports.metrics, &b.ports.profiles} {
 		if *p != 0 {
 			continue
 		}
@@ -195,6 +196,7 @@ func (b *bench) startProvider(ctx context.Context) error {
 			"--simulator=" + filepath.Join(b.state, "simulator"),
 			"--local-binaries=" + b.Binaries, "--local-state=" + filepath.Join(b.state, "local"),
 			"--health-address=127.0.0.1:" + strconv.Itoa(b.ports.health), "--metrics-address=127.0.0.1:" + strconv.Itoa(b.ports.metrics),
+			"--profiling-address=127.0.0.1:" + strconv.Itoa(b.ports.profiles),
 			"--max-reconcile-rate=1000",
 		},
 		Env: []string{"KUBECONFIG=" + filepath.Join(b.state, "kubeconfig"), "POD_NAMESPACE=" + platform, "HOME=" + b.state},

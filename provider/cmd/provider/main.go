@@ -30,6 +30,7 @@ type flags struct {
 	LeaderElectionNamespace  string `env:"POD_NAMESPACE"                                                                help:"Namespace the replicas agree in. Defaults to the provider's own."`
 	MetricsAddress           string `default:":8080"                                                                    help:"Address that serves metrics, or 0 for none."`
 	HealthAddress            string `default:":8081"                                                                    help:"Address that serves /healthz and /readyz, or 0 for none."`
+	ProfilingAddress         string `default:"0"                                                                        help:"Address that serves /debug/pprof, or 0 for none. Whoever reaches it can read what the provider holds in memory."`
 	EnableManagementPolicies bool   `default:"true" help:"Support spec.managementPolicies." negatable:""`
 
 	EnableChangelogs     bool   `help:"Send a record of every change to the change log."`

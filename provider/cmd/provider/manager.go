@@ -68,6 +68,7 @@ func manager(cfg *rest.Config, f flags) (ctrl.Manager, error) {
 		Client:                  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                 metricsserver.Options{BindAddress: f.MetricsAddress},
 		HealthProbeBindAddress:  f.HealthAddress,
+		PprofBindAddress:        f.ProfilingAddress,
 		LeaderElection:          f.LeaderElection,
 		LeaderElectionID:        "mainstay-provider",
 		LeaderElectionNamespace: f.LeaderElectionNamespace,
