@@ -15,6 +15,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/internal/tenancy"
 	"github.com/mainstay-dev/mainstay/provider/target"
+	"github.com/mainstay-dev/mainstay/test/fleet"
 )
 
 // floorWorkers is how many requests the floor has under way.
@@ -79,14 +80,14 @@ func (b *bench) connect(ctx context.Context) error {
 	}
 	for i := range b.Clusters {
 		s := &corev1.Secret{}
-		if err := b.hub.Get(ctx, client.ObjectKey{Namespace: platform, Name: clusterName(i) + ".kubeconfig"}, s); err != nil {
+		if err := b.Hub.Get(ctx, client.ObjectKey{Namespace: fleet.Platform, Name: fleet.ClusterName(i) + ".kubeconfig"}, s); err != nil {
 			return fmt.Errorf("cannot get kubeconfig: %w", err)
 		}
 		cfg, err := target.ParseKubeconfig(s.Data[target.KubeconfigKey])
 		if err != nil {
 			return err
 		}
-		cfg.Impersonate = rest.ImpersonationConfig{UserName: tenancy.User(tenant), Groups: []string{tenancy.Group}}
+		cfg.Impersonate = rest.ImpersonationConfig{UserName: tenancy.User(fleet.Tenant), Groups: []string{tenancy.Group}}
 		h, err := rest.HTTPClientFor(cfg)
 		if err != nil {
 			return fmt.Errorf("cannot make client: %w", err)
@@ -128,5 +129,5 @@ func pathOf(o *unstructured.Unstructured) string {
 	if o.GetAPIVersion() == "v1" {
 		prefix = "/api/v1"
 	}
-	return prefix + "/namespaces/" + tenant + "/" + strings.ToLower(o.GetKind()) + "s/" + o.GetName()
+	return prefix + "/namespaces/" + fleet.Tenant + "/" + strings.ToLower(o.GetKind()) + "s/" + o.GetName()
 }

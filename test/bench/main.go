@@ -24,6 +24,9 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/test/fleet"
 )
 
 type flags struct {
@@ -53,17 +56,31 @@ func main() {
 	}
 }
 
+// A bench is one run.
+type bench struct {
+	flags
+	*fleet.World
+
+	rows  []row
+	notes []string
+	// connections of the floor, once it has them.
+	connections []connection
+}
+
 func run(ctx context.Context, f flags) (err error) {
 	state, err := os.MkdirTemp("", "mainstay-bench-")
 	if err != nil {
 		return fmt.Errorf("cannot make folder: %w", err)
 	}
-	b := &bench{flags: f, state: state}
+	b := &bench{flags: f, World: &fleet.World{Config: fleet.Config{
+		State: state, Binaries: f.Binaries, CRDs: f.CRDs, Backend: v1alpha1.BackendName(f.Backend),
+		Clusters: f.Clusters, Patience: f.Patience, Profiling: f.Profiles != "",
+	}}}
 	if !f.Keep {
-		defer func() { err = errors.Join(err, b.down(context.WithoutCancel(ctx))) }()
+		defer func() { err = errors.Join(err, b.Down(context.WithoutCancel(ctx))) }()
 	}
 	b.say("starting a hub, and %d clusters", f.Clusters)
-	if err := b.up(ctx); err != nil {
+	if err := b.Up(ctx); err != nil {
 		return err
 	}
 	for _, s := range scenarios() {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/mainstay-dev/mainstay/provider/backend/local/process"
+	"github.com/mainstay-dev/mainstay/test/fleet"
 )
 
 // hertz is the unit in which Linux counts processor time.
@@ -66,23 +66,17 @@ func (u use) total() time.Duration {
 	return sum
 }
 
-// Names of processes.
-const (
-	procProvider  = "provider"
-	procTargets   = "targets"
-	procAPIServer = "kube-apiserver"
-	procEtcd      = "etcd"
-	procFloor     = "floor"
-)
+// procFloor is the part of this program itself.
+const procFloor = "floor"
 
 func (b *bench) read(ctx context.Context) (reading, error) {
 	r := reading{at: time.Now(), cpu: map[string]time.Duration{}}
-	for _, p := range process.List(b.state) {
+	for _, p := range process.List(b.State) {
 		d, err := cpuOf(p.PID)
 		if err != nil {
 			continue // It has gone.
 		}
-		r.cpu[b.role(p.Name)] += d
+		r.cpu[b.Role(p.Name)] += d
 	}
 	own, err := cpuOf(os.Getpid())
 	if err != nil {
@@ -92,22 +86,12 @@ func (b *bench) read(ctx context.Context) (reading, error) {
 	if r.hubWrites, err = b.hubWrites(ctx); err != nil {
 		return r, err
 	}
-	s, err := b.sim.Statistics(ctx)
+	s, err := b.Simulator.Statistics(ctx)
 	if err != nil {
 		return r, err
 	}
 	r.targetWrites, r.targetCalls = s.Writes, s.Calls
 	return r, nil
-}
-
-// role of a process: that of the clusters, or its own.
-func (b *bench) role(name string) string {
-	for _, dir := range []string{"simulator", "local"} {
-		if strings.HasPrefix(name, filepath.Join(b.state, dir)+"/") {
-			return procTargets
-		}
-	}
-	return filepath.Base(name)
 }
 
 func (r reading) since(was reading) use {
@@ -138,8 +122,8 @@ func cpuOf(pid int) (time.Duration, error) {
 
 // peak memory of a process so far, in MiB.
 func (b *bench) peak(name string) int {
-	for _, p := range process.List(b.state) {
-		if b.role(p.Name) != name {
+	for _, p := range process.List(b.State) {
+		if b.Role(p.Name) != name {
 			continue
 		}
 		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
@@ -159,7 +143,7 @@ func (b *bench) peak(name string) int {
 // hubWrites are the requests that wrote one of the provider's own kinds, by resource,
 // and all requests, by verb and resource.
 func (b *bench) hubWrites(ctx context.Context) (map[string]uint64, error) {
-	c, err := rest.UnversionedRESTClientFor(rest.AddUserAgent(withCodec(b.cfg), "bench"))
+	c, err := rest.UnversionedRESTClientFor(rest.AddUserAgent(fleet.WithoutCodec(b.HubConfig), "bench"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read metrics: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mainstay-dev/mainstay/test/fleet"
 )
 
 // A row of the table.
@@ -35,8 +37,8 @@ func (b *bench) report() string {
 		floor, ratio := "", ""
 		if len(r.floor) > 0 {
 			f := median(r.floor)
-			base := f.cpu[procFloor] + f.cpu[procTargets]
-			floor = fmt.Sprintf("%s + %s", seconds(f.cpu[procFloor]), seconds(f.cpu[procTargets]))
+			base := f.cpu[procFloor] + f.cpu[fleet.Targets]
+			floor = fmt.Sprintf("%s + %s", seconds(f.cpu[procFloor]), seconds(f.cpu[fleet.Targets]))
 			ratio = fmt.Sprintf("%.1f", float64(u.total())/float64(max(base, 10*time.Millisecond)))
 		}
 		each := float64(b.Clusters * max(1, r.changes))
@@ -45,7 +47,7 @@ func (b *bench) report() string {
 			writes = fmt.Sprintf("%d in all", u.writes())
 		}
 		fmt.Fprintf(&t, "| %s | %.1f s | %s | %s | %s | %s | %s | %s | %s | %d |\n", r.title, u.wall.Seconds(),
-			seconds(u.cpu[procProvider]), seconds(u.cpu[procAPIServer]), seconds(u.cpu[procEtcd]), seconds(u.cpu[procTargets]), floor, ratio, writes, u.targetWrites)
+			seconds(u.cpu[fleet.Provider]), seconds(u.cpu[fleet.APIServer]), seconds(u.cpu[fleet.Etcd]), seconds(u.cpu[fleet.Targets]), floor, ratio, writes, u.targetWrites)
 		b.notes = append(b.notes, fmt.Sprintf("%s: requests to the hub: %s.", r.title, u.requests()))
 		if r.unavailable > 0 {
 			b.notes = append(b.notes, fmt.Sprintf("%s: at most %d of %d clusters were seen without a healthy version at once.", r.title, r.unavailable, b.Clusters))
@@ -53,7 +55,7 @@ func (b *bench) report() string {
 	}
 	fmt.Fprintf(&t, "\n%d clusters (%s), ten objects an application, %d rounds (medians). Processor times are of the process, in seconds.\n", b.Clusters, b.Backend, b.Rounds)
 	b.notes = append(b.notes, fmt.Sprintf("Peak memory: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB, etcd %d MiB.",
-		b.peak(procProvider), b.peak(procTargets), b.peak(procAPIServer), b.peak(procEtcd)))
+		b.peak(fleet.Provider), b.peak(fleet.Targets), b.peak(fleet.APIServer), b.peak(fleet.Etcd)))
 	for _, n := range b.notes {
 		fmt.Fprintf(&t, "- %s\n", n)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -19,8 +18,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/provider/backend/local/process"
 	"github.com/mainstay-dev/mainstay/provider/backend/simulated/simulator"
+	"github.com/mainstay-dev/mainstay/test/fleet"
 )
 
 // A scenario is something that happens to a fleet.
@@ -51,7 +50,7 @@ func (b *bench) measured(ctx context.Context, begin func() error, what string, s
 	if err := begin(); err != nil {
 		return use{}, err
 	}
-	if err := b.await(ctx, what, so); err != nil {
+	if err := b.Await(ctx, what, so); err != nil {
 		return use{}, err
 	}
 	after, err := b.read(ctx)
@@ -65,12 +64,12 @@ func (b *bench) measured(ctx context.Context, begin func() error, what string, s
 
 // change an application to a version in which so many of its ten objects are new.
 func (b *bench) change(ctx context.Context, app string, version, of int, s v1alpha1.RolloutStrategy) (use, error) {
-	name, err := b.seal(ctx, app, payload(app, version, of))
+	name, err := b.Seal(ctx, app, fleet.Payload(app, version, of))
 	if err != nil {
 		return use{}, err
 	}
-	return b.measured(ctx, func() error { return b.roll(ctx, app, name, s) }, app+" to be everywhere",
-		func(ctx context.Context) (bool, error) { return b.reached(ctx, app, name) })
+	return b.measured(ctx, func() error { return b.Roll(ctx, app, name, s) }, app+" to be everywhere",
+		func(ctx context.Context) (bool, error) { return b.Reached(ctx, app, name) })
 }
 
 // turns of the floor and of a rollout, on objects of different names.
@@ -89,7 +88,7 @@ func (b *bench) turns(title string, objects int, fn func(round int) (floor, roll
 
 func (b *bench) s1(ctx context.Context) error {
 	return b.turns("S1 create 10 objects", 10, func(i int) (f, u use, err error) {
-		if f, err = b.floor(ctx, payload("floor"+strconv.Itoa(i), 0, 0)); err != nil {
+		if f, err = b.floor(ctx, fleet.Payload("floor"+strconv.Itoa(i), 0, 0)); err != nil {
 			return
 		}
 		u, err = b.change(ctx, "app"+strconv.Itoa(i), 0, 0, v1alpha1.RolloutStrategy{})
@@ -100,7 +99,7 @@ func (b *bench) s1(ctx context.Context) error {
 func (b *bench) s2(ctx context.Context) error {
 	for _, of := range []int{10, 1} {
 		// What does not change is the same from here on.
-		if _, err := b.floor(ctx, payload("floor0", 10*of, of)); err != nil {
+		if _, err := b.floor(ctx, fleet.Payload("floor0", 10*of, of)); err != nil {
 			return err
 		}
 		if _, err := b.change(ctx, "app0", 10*of, of, v1alpha1.RolloutStrategy{}); err != nil {
@@ -114,7 +113,7 @@ func (b *bench) s2(ctx context.Context) error {
 				}
 			}
 			// The floor knows what has changed, and sends nothing else.
-			if f, err = b.floor(ctx, payload("floor0", version, of)[:of]); err != nil || i%2 == 1 {
+			if f, err = b.floor(ctx, fleet.Payload("floor0", version, of)[:of]); err != nil || i%2 == 1 {
 				return
 			}
 			u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{})
@@ -162,7 +161,7 @@ func (b *bench) watchUnavailable(ctx context.Context, app string) (stop func(), 
 		defer close(done)
 		for ctx.Err() == nil {
 			l := &v1alpha1.ReleaseList{}
-			if b.seen.List(ctx, l, client.InNamespace(tenant)) == nil {
+			if b.Seen.List(ctx, l, client.InNamespace(fleet.Tenant)) == nil {
 				n := int32(0)
 				for i := range l.Items {
 					if l.Items[i].Spec.ForProvider.Application == app && l.Items[i].Status.AtProvider.Health != v1alpha1.Healthy {
@@ -183,17 +182,17 @@ func (b *bench) watchUnavailable(ctx context.Context, app string) (stop func(), 
 // stopTime from pausing a rollout to the last cluster that is begun after that.
 func (b *bench) stopTime(ctx context.Context) error {
 	const app = "app0"
-	name, err := b.seal(ctx, app, payload(app, 900, 10))
+	name, err := b.Seal(ctx, app, fleet.Payload(app, 900, 10))
 	if err != nil {
 		return err
 	}
 	slow := v1alpha1.RolloutStrategy{MaxConcurrent: ptr.To(intstr.FromInt32(5))}
-	if err := b.roll(ctx, app, name, slow); err != nil {
+	if err := b.Roll(ctx, app, name, slow); err != nil {
 		return err
 	}
 	wants := func(ctx context.Context) (n int, err error) {
 		l := &v1alpha1.ReleaseList{}
-		if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
+		if err := b.Seen.List(ctx, l, client.InNamespace(fleet.Tenant)); err != nil {
 			return 0, err
 		}
 		for i := range l.Items {
@@ -203,7 +202,7 @@ func (b *bench) stopTime(ctx context.Context) error {
 		}
 		return n, nil
 	}
-	if err := b.await(ctx, "the rollout to be on its way", func(ctx context.Context) (bool, error) {
+	if err := b.Await(ctx, "the rollout to be on its way", func(ctx context.Context) (bool, error) {
 		n, err := wants(ctx)
 		return n >= b.Clusters/5, err
 	}); err != nil {
@@ -211,7 +210,7 @@ func (b *bench) stopTime(ctx context.Context) error {
 	}
 	paused := slow
 	paused.Paused = true
-	if err := b.roll(ctx, app, name, paused); err != nil {
+	if err := b.Roll(ctx, app, name, paused); err != nil {
 		return err
 	}
 	at, last := time.Now(), time.Now()
@@ -235,17 +234,17 @@ func (b *bench) stopTime(ctx context.Context) error {
 		}
 	}
 	b.notes = append(b.notes, fmt.Sprintf("Time to stop: after a pause was written %d more clusters were begun, the last of them after %d ms; 5 were allowed in motion.", n-before, last.Sub(at).Milliseconds()))
-	if err := b.roll(ctx, app, name, v1alpha1.RolloutStrategy{}); err != nil {
+	if err := b.Roll(ctx, app, name, v1alpha1.RolloutStrategy{}); err != nil {
 		return err
 	}
-	return b.await(ctx, "the rollout to end", func(ctx context.Context) (bool, error) { return b.reached(ctx, app, name) })
+	return b.Await(ctx, "the rollout to end", func(ctx context.Context) (bool, error) { return b.Reached(ctx, app, name) })
 }
 
 func (b *bench) s4(ctx context.Context) error {
 	names := map[string]string{}
 	for i := range b.Rollouts {
 		app := "many" + strconv.Itoa(i)
-		name, err := b.seal(ctx, app, payload(app, 1, 3)[:3])
+		name, err := b.Seal(ctx, app, fleet.Payload(app, 1, 3)[:3])
 		if err != nil {
 			return err
 		}
@@ -253,14 +252,14 @@ func (b *bench) s4(ctx context.Context) error {
 	}
 	u, err := b.measured(ctx, func() error {
 		for app, name := range names {
-			if err := b.roll(ctx, app, name, staged()); err != nil {
+			if err := b.Roll(ctx, app, name, staged()); err != nil {
 				return err
 			}
 		}
 		return nil
 	}, "all rollouts", func(ctx context.Context) (bool, error) {
 		for app, name := range names {
-			if ok, err := b.reached(ctx, app, name); !ok || err != nil {
+			if ok, err := b.Reached(ctx, app, name); !ok || err != nil {
 				return ok, err
 			}
 		}
@@ -276,21 +275,21 @@ func (b *bench) s4(ctx context.Context) error {
 // s5 restarts the provider and waits until it has looked at everything twice.
 func (b *bench) s5(ctx context.Context) error {
 	b.notes = append(b.notes, fmt.Sprintf("Peak memory before the restart of S5: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB.",
-		b.peak(procProvider), b.peak(procTargets), b.peak(procAPIServer)))
-	if err := process.Stop(ctx, filepath.Join(b.state, "provider"), procProvider); err != nil {
+		b.peak(fleet.Provider), b.peak(fleet.Targets), b.peak(fleet.APIServer)))
+	if err := b.StopProvider(ctx); err != nil {
 		return fmt.Errorf("cannot stop provider: %w", err)
 	}
 	l := &v1alpha1.ReleaseList{}
-	if err := b.seen.List(ctx, l); err != nil {
+	if err := b.Seen.List(ctx, l); err != nil {
 		return err
 	}
-	seen, err := b.sim.Statistics(ctx)
+	seen, err := b.Simulator.Statistics(ctx)
 	if err != nil {
 		return err
 	}
 	enough := uint64(3*len(l.Items) + 10*b.Clusters) //nolint:gosec // Neither is negative.
-	u, err := b.measured(ctx, func() error { return b.startProvider(ctx) }, "every Release to be looked at", func(ctx context.Context) (bool, error) {
-		now, err := b.sim.Statistics(ctx)
+	u, err := b.measured(ctx, func() error { return b.StartProvider(ctx) }, "every Release to be looked at", func(ctx context.Context) (bool, error) {
+		now, err := b.Simulator.Statistics(ctx)
 		// Each Release reads at least its objects: three or more.
 		return err == nil && now.Calls-seen.Calls >= enough, err
 	})
@@ -314,7 +313,7 @@ func passed(d time.Duration) func(context.Context) (bool, error) {
 // s6 breaks one cluster, and makes a tenth of them slow or angry.
 func (b *bench) s6(ctx context.Context) error {
 	trouble := func(i int, f simulator.Faults) error {
-		_, err := b.sim.SetFaults(ctx, platform, clusterName(i), f)
+		_, err := b.Simulator.SetFaults(ctx, fleet.Platform, fleet.ClusterName(i), f)
 		return err
 	}
 	if err := trouble(0, simulator.Faults{BlackHole: true}); err != nil {
@@ -335,14 +334,14 @@ func (b *bench) s6(ctx context.Context) error {
 		}
 	}()
 	const app = "app0"
-	name, err := b.seal(ctx, app, payload(app, 950, 10))
+	name, err := b.Seal(ctx, app, fleet.Payload(app, 950, 10))
 	if err != nil {
 		return err
 	}
 	healthy := b.Clusters - 1 - b.Clusters/10
-	u, err := b.measured(ctx, func() error { return b.roll(ctx, app, name, v1alpha1.RolloutStrategy{}) }, "the healthy clusters", func(ctx context.Context) (bool, error) {
+	u, err := b.measured(ctx, func() error { return b.Roll(ctx, app, name, v1alpha1.RolloutStrategy{}) }, "the healthy clusters", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ReleaseList{}
-		if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
+		if err := b.Seen.List(ctx, l, client.InNamespace(fleet.Tenant)); err != nil {
 			return false, err
 		}
 		n := 0
@@ -363,7 +362,7 @@ func (b *bench) s6(ctx context.Context) error {
 		}
 	}
 	at := time.Now()
-	if err := b.await(ctx, "the broken clusters to catch up", func(ctx context.Context) (bool, error) { return b.reached(ctx, app, name) }); err != nil {
+	if err := b.Await(ctx, "the broken clusters to catch up", func(ctx context.Context) (bool, error) { return b.Reached(ctx, app, name) }); err != nil {
 		return err
 	}
 	b.notes = append(b.notes, fmt.Sprintf("S6: the broken clusters had caught up %.0f s after they were mended.", time.Since(at).Seconds()))
@@ -375,15 +374,15 @@ func (b *bench) s7(ctx context.Context) error {
 	n := max(1, b.Clusters/100)
 	ifaces := make([]dynamic.ResourceInterface, 0, n)
 	for i := range n {
-		cl, err := b.sim.Get(ctx, platform, clusterName(i))
+		cl, err := b.Simulator.Get(ctx, fleet.Platform, fleet.ClusterName(i))
 		if err != nil {
 			return err
 		}
-		d, err := dynamic.NewForConfig(b.sim.Config(cl))
+		d, err := dynamic.NewForConfig(b.Simulator.Config(cl))
 		if err != nil {
 			return fmt.Errorf("cannot make client: %w", err)
 		}
-		ifaces = append(ifaces, d.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(tenant))
+		ifaces = append(ifaces, d.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(fleet.Tenant))
 	}
 	u, err := b.measured(ctx, func() error {
 		for _, i := range ifaces {
@@ -415,10 +414,10 @@ func (b *bench) s7(ctx context.Context) error {
 func (b *bench) s8(ctx context.Context) error {
 	const app = "app0"
 	u, err := b.measured(ctx, func() error {
-		return b.hub.Delete(ctx, &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: app}})
+		return b.Hub.Delete(ctx, &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: fleet.Tenant, Name: app}})
 	}, "the application to be gone", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ReleaseList{}
-		if err := b.seen.List(ctx, l, client.InNamespace(tenant)); err != nil {
+		if err := b.Seen.List(ctx, l, client.InNamespace(fleet.Tenant)); err != nil {
 			return false, err
 		}
 		for i := range l.Items {

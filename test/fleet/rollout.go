@@ -1,0 +1,81 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/bundle"
+)
+
+// Seal objects in a Bundle on the hub.
+func (w *World) Seal(ctx context.Context, app string, objects []unstructured.Unstructured) (string, error) {
+	var bare []unstructured.Unstructured
+	for _, o := range objects {
+		u := *o.DeepCopy()
+		u.SetNamespace("")
+		bare = append(bare, u)
+	}
+	sealed, err := bundle.New(app, bundle.Content{Components: []bundle.Component{{Name: app, Type: "k8s-objects", Objects: bare}}})
+	if err != nil {
+		return "", fmt.Errorf("cannot seal bundle: %w", err)
+	}
+	for _, s := range sealed {
+		s.SetNamespace(Tenant)
+		if err := client.IgnoreAlreadyExists(w.Hub.Create(ctx, s)); err != nil {
+			return "", fmt.Errorf("cannot create bundle: %w", err)
+		}
+	}
+	return sealed[0].GetName(), nil
+}
+
+// Roll an application out: create its Rollout, or give it another Bundle.
+func (w *World) Roll(ctx context.Context, app, bundle string, strategy v1alpha1.RolloutStrategy) error {
+	if strategy.MaxConcurrent == nil {
+		strategy.MaxConcurrent = ptr.To(intstr.FromString("50%"))
+	}
+	strategy.Preflight = v1alpha1.PreflightOff
+	ro := &v1alpha1.Rollout{}
+	err := w.Hub.Get(ctx, client.ObjectKey{Namespace: Tenant, Name: app}, ro)
+	ro.Spec.ForProvider.Application = app
+	ro.Spec.ForProvider.Variants = []v1alpha1.Variant{{Bundle: bundle}}
+	ro.Spec.ForProvider.Strategy = strategy
+	if err == nil {
+		return w.Hub.Update(ctx, ro)
+	}
+	if !kerrors.IsNotFound(err) {
+		return fmt.Errorf("cannot get rollout: %w", err)
+	}
+	ro.ObjectMeta = metav1.ObjectMeta{Namespace: Tenant, Name: app}
+	return w.Hub.Create(ctx, ro)
+}
+
+// Reached is true where all clusters have a Bundle and are healthy.
+func (w *World) Reached(ctx context.Context, app, bundle string) (bool, error) {
+	l := &v1alpha1.ReleaseList{}
+	if err := w.Seen.List(ctx, l, client.InNamespace(Tenant)); err != nil {
+		return false, fmt.Errorf("cannot list releases: %w", err)
+	}
+	n := 0
+	for i := range l.Items {
+		r := &l.Items[i]
+		if r.Spec.ForProvider.Application == app && r.Status.AtProvider.Bundle == bundle && r.Status.AtProvider.Health == v1alpha1.Healthy {
+			n++
+		}
+	}
+	if n != w.Clusters {
+		return false, nil
+	}
+	ro := &v1alpha1.Rollout{}
+	if err := w.Seen.Get(ctx, client.ObjectKey{Namespace: Tenant, Name: app}, ro); err != nil {
+		return false, fmt.Errorf("cannot get rollout: %w", err)
+	}
+	return ro.Status.AtProvider.Phase == v1alpha1.RolloutCompleted, nil
+}
