@@ -22,6 +22,17 @@ const (
 	// LabelRollout is the name of the Rollout that made a Release.
 	LabelRollout = "mainstay.dev/rollout"
 
+	// LabelRequireChange is "true" on a namespace whose claims may only say what an
+	// approved change carries.
+	LabelRequireChange = "mainstay.dev/require-change"
+
+	// AnnotationRepositories on a namespace lists the Repositories of other namespaces
+	// whose claims it takes, as <namespace>/<name>, separated by commas.
+	AnnotationRepositories = "mainstay.dev/repositories"
+	// AnnotationChange fences: it says for which change, and in which epoch, a claim was
+	// last written, as <namespace>/<name>.<epoch>.
+	AnnotationChange = "mainstay.dev/change"
+
 	// AnnotationRelease marks an object on a cluster with the Release that owns it,
 	// as namespace/name on the hub. Nothing is taken over or removed that carries
 	// another's mark.
@@ -42,4 +53,6 @@ const (
 
 	// FieldManager owns what Mainstay applies to clusters.
 	FieldManager = "mainstay"
+	// FieldManagerChange owns what changes apply to the hub.
+	FieldManagerChange = "mainstay-change"
 )

@@ -16,6 +16,11 @@ var (
 	BundleGVK                = GroupVersion.WithKind("Bundle")
 	RolloutGVK               = GroupVersion.WithKind("Rollout")
 	ReleaseGVK               = GroupVersion.WithKind("Release")
+	RepositoryGVK            = GroupVersion.WithKind("Repository")
+	ChangeGVK                = GroupVersion.WithKind("Change")
+	PlanGVK                  = GroupVersion.WithKind("Plan")
+	ClaimGrantGVK            = GroupVersion.WithKind("ClaimGrant")
+	ChangeQueueGVK           = GroupVersion.WithKind("ChangeQueue")
 	ProviderConfigGVK        = GroupVersion.WithKind("ProviderConfig")
 	ClusterProviderConfigGVK = GroupVersion.WithKind("ClusterProviderConfig")
 	ProviderConfigUsageGVK   = GroupVersion.WithKind("ProviderConfigUsage")
@@ -29,6 +34,11 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Bundle{}, &BundleList{},
 		&Rollout{}, &RolloutList{},
 		&Release{}, &ReleaseList{},
+		&Repository{}, &RepositoryList{},
+		&Change{}, &ChangeList{},
+		&Plan{}, &PlanList{},
+		&ClaimGrant{}, &ClaimGrantList{},
+		&ChangeQueue{}, &ChangeQueueList{},
 		&ProviderConfig{}, &ProviderConfigList{},
 		&ClusterProviderConfig{}, &ClusterProviderConfigList{},
 		&ProviderConfigUsage{}, &ProviderConfigUsageList{},

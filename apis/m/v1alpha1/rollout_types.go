@@ -83,6 +83,12 @@ type RolloutParameters struct {
 	// +optional
 	Strategy RolloutStrategy `json:"strategy,omitempty"`
 
+	// ClaimDigest identifies what the claim says that this was rendered from. Where
+	// only approved changes may change the claim, it must be one that was.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ClaimDigest string `json:"claimDigest,omitempty"`
+
 	// Control is what people, and the changes that they approved, tell a Rollout
 	// on its way. It is theirs: nothing that is composed sets it.
 	// +optional
