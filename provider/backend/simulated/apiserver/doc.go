@@ -8,7 +8,8 @@
 // clusters share what they know of kinds. Nothing runs on its own: whoever wants to
 // play the controllers is told of every change (Config.Changed).
 //
-// Deliberately absent: admission webhooks, conversion between versions of a kind,
+// Deliberately absent: schemas (OpenAPI) of other kinds than those of core, apps, batch
+// and EndpointSlices, admission webhooks, conversion between versions of a kind,
 // defaults that nobody looks at, validation beyond names, immutable fields, quotas of
 // objects and what a schema says, and the check that who binds a role holds it.
 package apiserver

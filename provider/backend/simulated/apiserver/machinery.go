@@ -13,6 +13,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/applyconfigurations"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/kube-openapi/pkg/handler3"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
@@ -27,6 +28,7 @@ type Machinery struct {
 	freed  managedfields.TypeConverter
 
 	discovery discovery
+	openAPI   func() *handler3.OpenAPIService
 
 	mu       sync.Mutex
 	managers map[managerKey]*managedfields.FieldManager
@@ -56,6 +58,7 @@ func NewMachinery() *Machinery {
 		m.byPath[k.gvk.GroupVersion().WithResource(k.resource)] = k
 	}
 	m.discovery = discover(m.kinds)
+	m.openAPI = sync.OnceValue(func() *handler3.OpenAPIService { return describe(m.kinds) })
 	return m
 }
 

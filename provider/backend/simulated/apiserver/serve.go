@@ -39,11 +39,7 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.serveVersion(w)
 			return
 		}
-		if r.URL.Path == "/openapi/v3" {
-			write(w, http.StatusOK, []byte(`{"paths":{}}`))
-			return
-		}
-		if c.serveDiscovery(w, r, r.URL.Path) {
+		if c.serveOpenAPI(w, r) || c.serveDiscovery(w, r, r.URL.Path) {
 			return
 		}
 	}
