@@ -71,7 +71,7 @@ test-real: binaries build ## Run the tests on real control planes, with real Cro
 	@go test -v ./test/e2e -timeout 45m
 
 .PHONY: bench
-bench: binaries build ## Run the benchmarks, and measure what a change to CLUSTERS simulated clusters costs.
+bench: binaries build peer ## Run the benchmarks, and measure what a change to CLUSTERS simulated clusters costs.
 	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/...
 	$(call say,A change to $(CLUSTERS) clusters against a floor: about fifteen minutes)
 	@go run ./test/bench --binaries $(BIN) --clusters $(CLUSTERS) --out $(OUT)/bench.md
@@ -139,6 +139,17 @@ $(BIN)/.controlplane: tools/controlplane/go.mod tools/controlplane/go.sum | $(BI
 $(BIN)/.kwok: tools/kwok/go.mod tools/kwok/go.sum | $(BIN)
 	$(call say,Building kwok: about two minutes the first time)
 	@cd tools/kwok && go build -ldflags "-s -w" -o $(BIN)/kwok sigs.k8s.io/kwok/cmd/kwok
+	@touch $@
+
+# Who is measured beside Mainstay by `make bench`, with the definitions of its kinds.
+.PHONY: peer
+peer: $(BIN)/.peer ## Build provider-kubernetes, for the bench.
+
+$(BIN)/.peer: tools/peer/go.mod tools/peer/go.sum | $(BIN)
+	$(call say,Building provider-kubernetes: about four minutes the first time)
+	@cd tools/peer && go build -ldflags "-s -w" -o $(BIN)/provider-kubernetes github.com/crossplane-contrib/provider-kubernetes/cmd/provider
+	@rm -rf $(BIN)/provider-kubernetes.crds && mkdir $(BIN)/provider-kubernetes.crds
+	@cd tools/peer && install -m 644 "$$(go list -m -f '{{.Dir}}' github.com/crossplane-contrib/provider-kubernetes)"/package/crds/*.yaml $(BIN)/provider-kubernetes.crds/
 	@touch $@
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
