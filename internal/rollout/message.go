@@ -37,6 +37,12 @@ func (n *plan) message() string {
 	held := n.held()
 	add(int(c.InMotion), "%d in motion", c.InMotion)
 	add(bundle, "%s wait for a Bundle", clusters(bundle))
+	if why := n.imagesHold(); why != "" && n.forward() && n.underway() {
+		parts = append(parts, why)
+	}
+	if written := n.asWritten(); !n.checking() {
+		add(written, "%s left as written: a registry gave no digest", plural(written, "image"))
+	}
 	add(cluster, "%s not ready", clusters(cluster))
 	add(len(n.leaving), "%d to be removed", len(n.leaving))
 	add(held, "%d of them kept because their Cluster is not in the inventory", held)

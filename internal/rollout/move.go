@@ -13,7 +13,10 @@ import (
 // aim each member at what it should have: where the revision failed and goes back,
 // that is what the revision before it wanted.
 func (n *plan) aim() {
-	to := n.target()
+	to, then := n.target(), (*record)(nil)
+	if to != nil && len(to.Images) > 0 {
+		then = recorded(to.Images, false)
+	}
 	for _, m := range n.members {
 		if m.step != nil && m.step.status.Phase == v1alpha1.StepSkipped {
 			m.stays = true
@@ -23,15 +26,16 @@ func (n *plan) aim() {
 		}
 		m.retries = false
 		if to != nil {
-			n.goesBack(m, to)
+			n.goesBack(m, to, then)
 		}
 	}
 	n.budget = newBudget(n.spec.Strategy, n.members, n.leaving, to != nil)
 }
 
 // goesBack says where a member goes back to. A rollback brings nothing to a cluster
-// that has nothing, and takes nothing away.
-func (n *plan) goesBack(m *member, to *v1alpha1.RolloutRevision) {
+// that has nothing, and takes nothing away. Images are pinned to what they meant then, and
+// no registry is asked.
+func (n *plan) goesBack(m *member, to *v1alpha1.RolloutRevision, then *record) {
 	bundle := bundleFor(to.Variants, m.Target.Overrides)
 	other := n.is.Failed.Action == v1alpha1.FailureRollbackWave && m.waveName() != n.is.Failed.Wave
 	if other || bundle == "" || m.release == nil {
@@ -39,6 +43,8 @@ func (n *plan) goesBack(m *member, to *v1alpha1.RolloutRevision) {
 		return
 	}
 	m.Payload.Bundle = bundle
+	n.pin(m, then)
+	m.images.held = false
 	m.Wave = m.release.Wave
 	n.bind(m)
 }
@@ -68,6 +74,7 @@ func (n *plan) stopped() bool {
 // move starts members that do not want yet what they should. Those that are unhealthy
 // go first: they have the least to lose.
 func (n *plan) move() {
+	n.resolve()
 	n.check()
 	if n.stopped() {
 		return
@@ -160,7 +167,13 @@ func (n *plan) preflightHolds() string {
 		unchecked += int(one(m.pending() && m.check == Unchecked))
 		blocked += int(one(m.pending() && m.check == Blocking))
 	}
+	images := ""
+	if !n.underway() {
+		images = n.imagesHold()
+	}
 	switch {
+	case images != "":
+		return images
 	case blocked > 0 && !n.skips():
 		return fmt.Sprintf("preflight found what would not start on %s%s", clusters(blocked), n.worst())
 	case unchecked > 0 && !n.underway():

@@ -22,6 +22,8 @@ type Decision struct {
 	Delete []string
 	// Ask these questions and decide again with the answers.
 	Ask []Question
+	// Resolve these images, and decide again with what comes of it.
+	Resolve []string
 	// Check these clusters before they are started, and decide again.
 	Check []Placed
 	// Status to report.
@@ -46,8 +48,9 @@ type Placed struct {
 	Name string
 	// Target it is for.
 	Target placement.Target
-	// Payload it should want.
+	// Payload it should want, and the digests that its images are pinned to.
 	Payload Payload
+	Images  []v1alpha1.ImageDigest
 	// Wave it is moved in. Empty where there are no waves.
 	Wave string
 }
@@ -56,6 +59,7 @@ type Placed struct {
 func Next(spec Spec, o Observed, now time.Time) Decision {
 	n := newPlan(spec, o, now)
 	n.revise()
+	n.absorb()
 	n.place()
 	n.judge()
 	n.advance()
@@ -108,8 +112,10 @@ type member struct {
 	waits wait
 	// check is what the preflight found.
 	check CheckState
-	step  *step
-	wave  *wave
+	// images that it should have, and whether they are still open.
+	images pinned
+	step   *step
+	wave   *wave
 }
 
 // A wait says why a cluster is not started.
@@ -121,6 +127,7 @@ const (
 	waitCluster wait = "Cluster"
 	waitTaken   wait = "Taken"
 	waitLeaving wait = "Leaving"
+	waitImages  wait = "Images"
 )
 
 func newPlan(spec Spec, o Observed, now time.Time) *plan {
@@ -155,8 +162,12 @@ func (n *plan) expire(r *Release, deadline time.Duration) {
 func (n *plan) place() {
 	placed := map[string]bool{}
 	if n.observed.Blocked == "" && !n.spec.Leaving {
+		known := (*record)(nil)
+		if n.is.Images != nil {
+			known = recorded(n.is.Images.Images, n.spec.Strategy.Images == v1alpha1.ImagesRequire)
+		}
 		for _, t := range n.observed.Targets {
-			m := n.member(t)
+			m := n.member(t, known)
 			placed[m.Name] = true
 			n.members = append(n.members, m)
 		}
@@ -177,19 +188,25 @@ func (n *plan) place() {
 	}
 }
 
-// member for a target, with what the revision wants there.
-func (n *plan) member(t placement.Target) *member {
-	m := &member{state: n.observed.Clusters[t.Cluster], Placed: Placed{
+// placed target, with what the revision wants there. Its images are not pinned yet.
+func (n *plan) placed(t placement.Target) Placed {
+	return Placed{
 		Name:    names.Release(n.spec.Application, t.Cluster.Namespace, t.Cluster.Name),
 		Target:  t,
 		Payload: Payload{Bundle: bundleFor(n.spec.Variants, t.Overrides), Namespace: t.Namespace},
-	}}
-	m.forward = m.Payload
+	}
+}
+
+// member for a target, with what the revision wants there.
+func (n *plan) member(t placement.Target, known *record) *member {
+	m := &member{state: n.observed.Clusters[t.Cluster], Placed: n.placed(t)}
 	if r, ok := n.releases[m.Name]; ok {
 		m.release = &r
 		m.begun = r.Epoch >= n.is.Began
 		m.retries = n.is.Failed == nil && m.begun && r.Epoch < n.is.Epoch && r.failed() && !r.Unreachable
 	}
+	n.pin(m, known)
+	m.forward = m.Payload
 	if n.observed.Checks != nil && n.spec.Strategy.Preflight != v1alpha1.PreflightOff {
 		m.check = n.observed.Checks.Clusters[t.Cluster]
 	} else {
@@ -211,6 +228,8 @@ func (n *plan) bind(m *member) {
 		m.waits = waitLeaving
 	case m.state != ClusterReady:
 		m.waits = waitCluster
+	case m.images.held:
+		m.waits = waitImages
 	}
 }
 

@@ -34,6 +34,13 @@ type Observed struct {
 	// Answers to what the last decision asked, by Question.Key. What has no answer
 	// counts as no.
 	Answers map[string]Answer
+	// Images that a payload names by their tags on its cluster, or nil where that is not
+	// known. It answers the same for the same. Where it is nil all images stay as written.
+	Images func(Placed) *ImageNames
+	// Registries is true where they can be asked at all.
+	Registries bool
+	// Resolved images, of those that the last decision wanted to know.
+	Resolved map[string]Resolution
 	// Checks are what the preflight found. Without any there is no preflight, and all
 	// clusters are clean.
 	Checks *Checks
@@ -64,6 +71,8 @@ type Release struct {
 	Cluster v1alpha1.ClusterReference
 	// Wanted on the cluster, and what was applied in full last.
 	Wanted, Applied Payload
+	// Images that what is wanted is pinned to.
+	Images []v1alpha1.ImageDigest
 	// Epoch of the Rollout that wrote what is wanted, and the Wave that the cluster was
 	// in then.
 	Epoch int64
@@ -93,6 +102,8 @@ type Payload struct {
 	Bundle string
 	// Namespace on the cluster that its objects go to.
 	Namespace string
+	// Images identifies the digests that its images are pinned to. Empty where none are.
+	Images string
 }
 
 // failed is true where the Release is not tried any more in earnest.

@@ -41,7 +41,7 @@ func (n *plan) report() Decision {
 // done is true where all is as it should be everywhere.
 func (n *plan) done() bool {
 	return n.forward() && len(n.leaving) == 0 && n.allOver() && !slices.ContainsFunc(n.members, func(m *member) bool {
-		return !m.stays && (!m.healthy() || m.retries)
+		return !m.stays && (!m.healthy() || m.retries || m.images.held)
 	})
 }
 
@@ -55,7 +55,7 @@ func (n *plan) complete() bool {
 	for _, m := range n.members {
 		switch {
 		case m.stays, m.parked():
-		case m.healthy() && !m.retries:
+		case m.healthy() && !m.retries && !m.images.held:
 			healthy++
 		default:
 			return false
@@ -84,7 +84,7 @@ func (n *plan) phase() v1alpha1.RolloutPhase {
 		return v1alpha1.RolloutRollingBack
 	case n.aborted():
 		return v1alpha1.RolloutAborted
-	case n.checking() && len(n.decision.Check) > 0:
+	case n.checking() && len(n.decision.Check)+len(n.decision.Resolve) > 0:
 		return v1alpha1.RolloutPreflight
 	case moving:
 		return v1alpha1.RolloutProgressing

@@ -54,6 +54,7 @@ func (n *plan) revise() {
 		n.is.Began = n.is.Epoch
 		n.is.Failed, n.is.Retried = nil, control.Retry
 		n.is.Waves, n.is.Steps, n.is.Preflight = nil, nil, nil
+		n.beginImages()
 		return
 	}
 	if control.Retry <= n.is.Retried {
@@ -65,6 +66,7 @@ func (n *plan) revise() {
 	}
 	n.is.Failed = nil
 	n.is.Epoch++
+	n.askAgain()
 	for i := range n.is.Waves {
 		w := &n.is.Waves[i]
 		if w.Phase == v1alpha1.WaveFailed {
@@ -184,7 +186,13 @@ func (n *plan) target() *v1alpha1.RolloutRevision {
 
 // remember that the revision is reached.
 func (n *plan) remember() {
+	var images []v1alpha1.ResolvedImage
+	if n.is.Images != nil {
+		images = slices.Clone(n.is.Images.Images)
+	}
 	if n.reached() {
+		// Clusters that joined since may have brought some.
+		n.is.Reached.Images = images
 		return
 	}
 	if r := n.is.Reached; r != nil {
@@ -192,7 +200,7 @@ func (n *plan) remember() {
 		history = slices.DeleteFunc(history, func(r v1alpha1.RolloutRevision) bool { return r.Digest == n.is.Digest })
 		n.is.History = history[:min(len(history), maxHistory)]
 	}
-	n.is.Reached = &v1alpha1.RolloutRevision{Digest: n.is.Digest, Variants: n.spec.Variants, At: *n.stamp(), Epoch: n.is.Epoch}
+	n.is.Reached = &v1alpha1.RolloutRevision{Digest: n.is.Digest, Variants: n.spec.Variants, Images: images, At: *n.stamp(), Epoch: n.is.Epoch}
 }
 
 // persistFirst is true where what is decided rests on something that is not persisted
@@ -204,7 +212,7 @@ func (n *plan) persistFirst() bool {
 // memory is the part of a status that decisions build on.
 func memory(s v1alpha1.RolloutObservation) v1alpha1.RolloutObservation {
 	out := v1alpha1.RolloutObservation{
-		Digest: s.Digest, Epoch: s.Epoch, Began: s.Began, Failed: s.Failed, Retried: s.Retried, Reached: s.Reached,
+		Digest: s.Digest, Epoch: s.Epoch, Began: s.Began, Failed: s.Failed, Retried: s.Retried, Reached: s.Reached, Images: s.Images,
 	}
 	for _, w := range s.Waves {
 		out.Waves = append(out.Waves, v1alpha1.WaveStatus{Name: w.Name, Phase: over(w.Phase), Started: w.Started, HealthySince: w.HealthySince})

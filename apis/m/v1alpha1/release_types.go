@@ -60,6 +60,14 @@ type ReleaseParameters struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace"`
 
+	// Images that are pinned to a digest, in whatever makes pods. What is not listed
+	// stays as the Bundle has it.
+	// +kubebuilder:validation:MaxItems=200
+	// +listType=map
+	// +listMapKey=image
+	// +optional
+	Images []ImageDigest `json:"images,omitempty"`
+
 	// Epoch of the Rollout that wrote this. It fences: a lower one is refused.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
@@ -105,8 +113,13 @@ type ReleaseObservation struct {
 	// +optional
 	Bundle string `json:"bundle,omitempty"`
 
-	// Applied identifies all that decided what was applied: bundle content,
-	// target namespace and cluster. Where it is unchanged nothing needs applying.
+	// Images identifies the digests that the images of that Bundle were pinned to. Empty
+	// where none were.
+	// +optional
+	Images string `json:"images,omitempty"`
+
+	// Applied identifies all that decided what was applied: bundle content, digests of
+	// images, target namespace and cluster. Where it is unchanged nothing needs applying.
 	// +optional
 	Applied string `json:"applied,omitempty"`
 

@@ -78,6 +78,11 @@ type RolloutObservation struct {
 	// +optional
 	Preflight *PreflightStatus `json:"preflight,omitempty"`
 
+	// Images are what the tags of this revision's images were resolved to. Nil where they
+	// stay as they are written.
+	// +optional
+	Images *RolloutImages `json:"images,omitempty"`
+
 	// Variants are the combinations of overrides that the placed clusters need.
 	// The function answers with a Bundle for each.
 	// +listType=atomic
@@ -136,6 +141,10 @@ type RolloutRevision struct {
 	// +listType=atomic
 	// +optional
 	Variants []Variant `json:"variants,omitempty"`
+	// Images are what the tags of its images meant. A rollback uses them.
+	// +listType=atomic
+	// +optional
+	Images []ResolvedImage `json:"images,omitempty"`
 	// At which time it was reached.
 	At metav1.Time `json:"at"`
 	// Epoch in which it was reached.

@@ -94,6 +94,16 @@ type RolloutStrategy struct {
 	// +optional
 	Preflight PreflightMode `json:"preflight,omitempty"`
 
+	// Images says what becomes of images that are named by a tag. Once for each revision,
+	// before anything is started, they are resolved to digests where their registries can
+	// be asked without credentials (Resolve), or nothing is started before all are
+	// (Require), or they stay as they are written (AsWritten). It holds from the
+	// next revision on. Defaults to Resolve where the provider asks registries, and
+	// otherwise to AsWritten.
+	// +kubebuilder:validation:Enum=Resolve;Require;AsWritten
+	// +optional
+	Images ImageMode `json:"images,omitempty"`
+
 	// Waivers accept findings of the preflight, until they expire.
 	// +kubebuilder:validation:MaxItems=50
 	// +listType=atomic
