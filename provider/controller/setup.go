@@ -47,6 +47,8 @@ type Deps struct {
 	// Rollouts ask. Both may be nil.
 	Preflight rollout.Preflight
 	Gates     rollout.Gates
+	// Images of what Rollouts move. May be nil.
+	Images rollout.Images
 	// Jitter of polls.
 	Jitter steady.Jitter
 	// Workers is how many resources of each kind are reconciled at once.
@@ -86,7 +88,7 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 			return release.Setup(mgr, with(o, d.Workers.Releases), d.Targets, d.Jitter)
 		}},
 		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
-			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates})
+			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates, Images: d.Images})
 		}},
 		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK}, func() error {
 			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), d.Gates)

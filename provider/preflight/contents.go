@@ -14,7 +14,9 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/bind"
 	"github.com/mainstay-dev/mainstay/internal/bundle"
+	"github.com/mainstay-dev/mainstay/internal/images"
 	"github.com/mainstay-dev/mainstay/internal/preflight"
+	"github.com/mainstay-dev/mainstay/internal/rollout"
 )
 
 // maxContents that are kept open. Clusters share them.
@@ -73,23 +75,27 @@ func (c *contents) get(ctx context.Context, namespace, name string) (*v1alpha1.B
 	return b, nil
 }
 
-// subject to check on a cluster, and the content that it was made of. Components that
+// subject to check on a cluster, and the content that it was made of, both with the images
+// that are going to run. Components that
 // wait for outputs keep their expressions.
-func (c *content) subject(cr *v1alpha1.Cluster, namespace string, allowed []string) (*preflight.Subject, bundle.Content, error) {
+func (c *content) subject(cr *v1alpha1.Cluster, p rollout.Placed, allowed []string) (*preflight.Subject, bundle.Content, error) {
+	namespace := p.Payload.Namespace
 	if !c.source.Constant() {
 		bound, err := c.source.Bind(bind.Facts(cr, namespace), bind.Outputs{})
 		if err != nil {
 			return nil, bundle.Content{}, err
 		}
-		return preflight.Prepare(bound.Content, namespace, allowed), bound.Content, nil
+		pinned := images.Pin(bound.Content, p.Images)
+		return preflight.Prepare(pinned, namespace, allowed), pinned, nil
 	}
+	pinned := images.Pin(c.source.Source(), p.Images)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := namespace + " " + strings.Join(allowed, " ")
+	key := namespace + " " + p.Payload.Images + " " + strings.Join(allowed, " ")
 	s := c.prepared[key]
 	if s == nil {
-		s = preflight.Prepare(c.source.Source(), namespace, allowed)
+		s = preflight.Prepare(pinned, namespace, allowed)
 		c.prepared[key] = s
 	}
-	return s, c.source.Source(), nil
+	return s, pinned, nil
 }

@@ -160,7 +160,7 @@ func (r *Runner) look(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Place
 		return nil, err
 	}
 	res := &result{payload: p.Payload}
-	subject, bound, err := content.subject(cr, p.Payload.Namespace, allowed(cr, ro.GetNamespace()))
+	subject, bound, err := content.subject(cr, p, allowed(cr, ro.GetNamespace()))
 	switch {
 	case err != nil:
 		res.findings = []v1alpha1.Finding{unbound(err)}

@@ -285,7 +285,7 @@ func TestUnbound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := content.subject(&v1alpha1.Cluster{}, team, nil); err == nil {
+	if _, _, err := content.subject(&v1alpha1.Cluster{}, rollout.Placed{Payload: rollout.Payload{Namespace: team}}, nil); err == nil {
 		t.Fatal("subject(...): want an error")
 	} else if f := unbound(err); f.Severity != v1alpha1.Blocking || f.Cause != "A3" {
 		t.Errorf("unbound(...): got %+v", f)

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
 
@@ -29,6 +32,9 @@ const (
 	imageTTL = 10 * time.Minute
 	// maxImages that are remembered, and that are asked for one content.
 	maxImages, maxImagesOfContent = 4096, 50
+	// schemaVersion of manifests. Those of the first pin nothing: they are signed over
+	// something else.
+	schemaVersion = 2
 )
 
 // Images asks registries about images, without credentials. A registry that wants some,
@@ -36,15 +42,21 @@ const (
 type Images struct {
 	clock     clock.PassiveClock
 	transport http.RoundTripper
+	// slots bounds how many registries are asked at once, for whomever.
+	slots chan struct{}
 
-	mu    sync.Mutex
-	known *lru.Cache // of answer, by reference
+	mu     sync.Mutex
+	known  *lru.Cache // of answer, by reference
+	silent *lru.Cache // of time.Time, by host
 }
 
 type answer struct {
-	// image is nil where nothing is known.
+	// image is nil where nothing is known, and then why says why.
 	image *preflight.Image
-	until time.Time
+	why   string
+	// digest of the manifest, or of the index.
+	digest string
+	at     time.Time
 }
 
 // NewImages returns an Images that goes out through a transport. Without one, it goes to
@@ -54,7 +66,7 @@ func NewImages(cl clock.PassiveClock, t http.RoundTripper) *Images {
 		d := &net.Dialer{Timeout: imageTimeout, Control: notHere}
 		t = &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: d.DialContext, TLSHandshakeTimeout: imageTimeout, ResponseHeaderTimeout: imageTimeout, MaxIdleConns: 32, IdleConnTimeout: time.Minute}
 	}
-	return &Images{clock: cl, transport: t, known: lru.New(maxImages)}
+	return &Images{clock: cl, transport: bounded{t}, slots: make(chan struct{}, atOnce), known: lru.New(maxImages), silent: lru.New(maxSilent)}
 }
 
 // notHere refuses addresses that are this host's, or its cloud's metadata.
@@ -84,56 +96,98 @@ func (i *Images) look(ctx context.Context, refs []string) map[string]*preflight.
 }
 
 func (i *Images) get(ctx context.Context, ref string) *preflight.Image {
-	now := i.clock.Now()
-	i.mu.Lock()
-	v, ok := i.known.Get(ref)
-	i.mu.Unlock()
-	if ok {
-		if a := v.(answer); now.Before(a.until) { //nolint:forcetypeassert // Holds nothing else.
-			return a.image
-		}
+	if a, ok := i.recall(ref, imageTTL); ok {
+		return a.image
 	}
-	image := i.ask(ctx, ref)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.known.Add(ref, answer{image: image, until: now.Add(imageTTL)})
-	return image
+	return i.learn(ctx, ref).image
 }
 
+// recall an answer that is not too old.
+func (i *Images) recall(ref string, ttl time.Duration) (answer, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	v, ok := i.known.Get(ref)
+	if !ok {
+		return answer{}, false
+	}
+	a := v.(answer) //nolint:forcetypeassert // Holds nothing else.
+	return a, i.clock.Since(a.at) < ttl
+}
+
+// learn about an image, and remember it. What its digest is, is known then as well.
+func (i *Images) learn(ctx context.Context, ref string) answer {
+	a := i.ask(ctx, ref)
+	if ctx.Err() != nil && a.why == noAnswer {
+		return a // There was no time, which says nothing about the registry.
+	}
+	a.at = i.clock.Now()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.known.Add(ref, a)
+	if a.digest != "" && !strings.Contains(ref, "@") {
+		i.known.Add(ref+"@"+a.digest, a)
+	}
+	return a
+}
+
+// Why there is no answer. None of them quotes what a registry says.
+const (
+	noName      = "that is not the name of an image"
+	noImage     = "the registry has no such image"
+	noAnswer    = "the registry does not answer"
+	noEntry     = "the registry wants credentials, and is asked without"
+	noManifest  = "what the registry has is no image"
+	noAnswerNow = "the registry cannot be asked now"
+)
+
 // ask the registry of an image.
-func (i *Images) ask(ctx context.Context, text string) *preflight.Image {
+func (i *Images) ask(ctx context.Context, text string) answer {
 	ref, err := name.ParseReference(text)
 	if err != nil {
-		return nil
+		return answer{why: noName}
 	}
 	ctx, cancel := context.WithTimeout(ctx, imageTimeout)
 	defer cancel()
 	d, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(i.transport))
 	if err != nil {
 		if missing(err) {
-			return &preflight.Image{Missing: true}
+			return answer{image: &preflight.Image{Missing: true}, why: noImage}
 		}
-		return nil
+		return answer{why: reason(err)}
 	}
-	out := &preflight.Image{}
-	if !d.MediaType.IsIndex() {
-		return out // What an image says of itself is in its configuration, which not all fill in.
+	out := answer{image: &preflight.Image{}, digest: d.Digest.String()}
+	kind, _, _ := strings.Cut(string(d.MediaType), ";")
+	if !types.MediaType(kind).IsIndex() {
+		// What an image says of its platform is in its configuration, which not all fill in.
+		m, err := v1.ParseManifest(bytes.NewReader(d.Manifest))
+		if err != nil || !types.MediaType(kind).IsImage() || m.SchemaVersion != schemaVersion || m.Config.Digest.Hex == "" {
+			return answer{why: noManifest}
+		}
+		return out
 	}
-	index, err := d.ImageIndex()
-	if err != nil {
-		return nil
-	}
-	m, err := index.IndexManifest()
-	if err != nil {
-		return nil
+	m, err := v1.ParseIndexManifest(bytes.NewReader(d.Manifest))
+	if err != nil || m.SchemaVersion != schemaVersion || len(m.Manifests) == 0 {
+		return answer{why: noManifest}
 	}
 	for _, e := range m.Manifests {
-		if p := platform(e.Platform); p != "" && !slices.Contains(out.Platforms, p) {
-			out.Platforms = append(out.Platforms, p)
+		if p := platform(e.Platform); p != "" && !slices.Contains(out.image.Platforms, p) {
+			out.image.Platforms = append(out.image.Platforms, p)
 		}
 	}
-	slices.Sort(out.Platforms)
+	slices.Sort(out.image.Platforms)
 	return out
+}
+
+// reason for which a registry gave no answer.
+func reason(err error) string {
+	e := &transport.Error{}
+	switch {
+	case errors.As(err, &e) && (e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden):
+		return noEntry
+	case errors.As(err, &e), errors.Is(err, errTooMuch):
+		return noAnswerNow
+	}
+	return noAnswer
 }
 
 // platform as os/arch. Attestations have none that is known.

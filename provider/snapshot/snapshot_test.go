@@ -266,7 +266,7 @@ func TestImages(t *testing.T) {
 		t.Errorf("look(...): a registry that does not answer says nothing: got %v", got)
 	}
 	// This host is not a registry, whatever a tenant says.
-	if got := NewImages(clock, nil).ask(t.Context(), host+"/app:2.0"); got != nil {
+	if got := NewImages(clock, nil).ask(t.Context(), host+"/app:2.0"); got.image != nil || got.digest != "" || got.why != noAnswer {
 		t.Errorf("ask(...): got %v", got)
 	}
 }

@@ -47,7 +47,7 @@ type flags struct {
 	ReleaseWorkers   int `default:"100" help:"Releases reconciled at once."`
 	RolloutWorkers   int `default:"20"  help:"Rollouts reconciled at once."`
 
-	RegistryChecks bool `help:"Ask registries, without credentials, whether the images of an application exist before it is rolled out."`
+	RegistryChecks bool `help:"Ask registries, without credentials, whether the images of an application exist before it is rolled out, and which digests their tags stand for."`
 
 	LocalBinaries string `help:"Folder of the control plane's programs. With --local-state it enables the backend local." type:"path"`
 	LocalState    string `help:"Folder for the state of local clusters." type:"path"`

@@ -39,6 +39,7 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/controller"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	rolloutgate "github.com/mainstay-dev/mainstay/provider/gate"
+	"github.com/mainstay-dev/mainstay/provider/images"
 	mainstaymetrics "github.com/mainstay-dev/mainstay/provider/metrics"
 	"github.com/mainstay-dev/mainstay/provider/preflight"
 	"github.com/mainstay-dev/mainstay/provider/snapshot"
@@ -125,7 +126,7 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		o.ChangeLogOptions = &xpcontroller.ChangeLogOptions{ChangeLogger: managed.NewGRPCChangeLogger(
 			changelogsv1alpha1.NewChangeLogServiceClient(conn), managed.WithProviderVersion("mainstay-provider:"+version.String()))}
 	}
-	targets := target.NewClients(mgr.GetClient())
+	targets, registries := target.NewClients(mgr.GetClient()), registriesOf(f)
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
 		Targets:  targets,
@@ -133,16 +134,29 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		Jitter:   f.PollJitter,
 		Workers:  f.workers(),
 
-		Preflight: preflightOf(mgr, f, targets, log),
+		Preflight: preflightOf(mgr, registries, targets, log),
+		Images:    imagesOf(mgr, registries),
 	}, stop)
 }
 
-// preflightOf what Rollouts are to move.
-func preflightOf(mgr ctrl.Manager, f flags, targets *target.Clients, log logging.Logger) *preflight.Runner {
-	cl := clock.RealClock{}
-	var images *snapshot.Images
-	if f.RegistryChecks {
-		images = snapshot.NewImages(cl, nil)
+// registriesOf images, or nil where none is asked.
+func registriesOf(f flags) *snapshot.Images {
+	if !f.RegistryChecks {
+		return nil
 	}
-	return preflight.New(mgr.GetClient(), snapshot.New(targets, cl, rand.Float64, images), targets, cl, rand.Float64, mainstaymetrics.Default.Preflight, log)
+	return snapshot.NewImages(clock.RealClock{}, nil)
+}
+
+// preflightOf what Rollouts are to move.
+func preflightOf(mgr ctrl.Manager, registries *snapshot.Images, targets *target.Clients, log logging.Logger) *preflight.Runner {
+	cl := clock.RealClock{}
+	return preflight.New(mgr.GetClient(), snapshot.New(targets, cl, rand.Float64, registries), targets, cl, rand.Float64, mainstaymetrics.Default.Preflight, log)
+}
+
+// imagesOf what Rollouts are to move.
+func imagesOf(mgr ctrl.Manager, registries *snapshot.Images) *images.Images {
+	if registries == nil {
+		return images.New(mgr.GetClient(), nil)
+	}
+	return images.New(mgr.GetClient(), registries)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/apply"
 	"github.com/mainstay-dev/mainstay/internal/bind"
+	"github.com/mainstay-dev/mainstay/internal/images"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 )
 
@@ -114,6 +115,8 @@ func (a *applier) build(mg *v1alpha1.Release) error {
 	if err != nil {
 		return fmt.Errorf("cannot bind what is known of cluster %q: %w", a.cluster.GetName(), err)
 	}
+	// What the images are was decided for all clusters at once.
+	bound.Content = images.Pin(bound.Content, mg.Spec.ForProvider.Images)
 	set, err := apply.Build(bound.Content, apply.Options{
 		Release:     keyOf(mg),
 		Application: mg.Spec.ForProvider.Application,
@@ -313,15 +316,17 @@ func allowed(cluster *v1alpha1.Cluster, namespace string) []string {
 	return nil
 }
 
-// identity of all that decides what is applied: the Bundle's content and what of the
-// cluster was bound into it, where it goes and whose it is. It is empty where that is
+// identity of all that decides what is applied: the Bundle's content, what of the cluster
+// was bound into it and what its images are pinned to, where it goes and whose it is. It is empty where that is
 // not known yet.
 func (a *applier) identity(mg *v1alpha1.Release) string {
 	if a.problem != nil || len(a.bound.Waiting) > 0 {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{
-		a.opened.digest, mg.Spec.ForProvider.Namespace, apply.Mark(keyOf(mg)), string(a.cluster.GetUID()), a.bound.Digest,
-	}, "\n")))
+	parts := []string{a.opened.digest, mg.Spec.ForProvider.Namespace, apply.Mark(keyOf(mg)), string(a.cluster.GetUID()), a.bound.Digest}
+	if pinned := images.Identity(mg.Spec.ForProvider.Images); pinned != "" {
+		parts = append(parts, pinned)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/apply"
 	"github.com/mainstay-dev/mainstay/internal/health"
+	"github.com/mainstay-dev/mainstay/internal/images"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -40,6 +41,7 @@ func (a *applier) report(mg *v1alpha1.Release, done bool) {
 	at := &mg.Status.AtProvider
 	if done {
 		at.Bundle, at.Applied, at.Namespace = mg.Spec.ForProvider.Bundle, a.identity(mg), mg.Spec.ForProvider.Namespace
+		at.Images = images.Identity(mg.Spec.ForProvider.Images)
 	}
 	at.Epoch, at.Target = mg.Spec.ForProvider.Epoch, mg.Spec.ForProvider.Bundle
 	at.Components = a.components(mg)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,7 +56,7 @@ func (a *applier) stillWanted(ctx context.Context, mg *v1alpha1.Release, read ti
 	if err != nil {
 		return fmt.Errorf("cannot make sure of Release %q: %w", mg.GetName(), err)
 	}
-	if now.GetUID() != mg.GetUID() || now.GetDeletionTimestamp() != nil || now.Spec.ForProvider != mg.Spec.ForProvider {
+	if now.GetUID() != mg.GetUID() || now.GetDeletionTimestamp() != nil || !equality.Semantic.DeepEqual(now.Spec.ForProvider, mg.Spec.ForProvider) {
 		return errSuperseded
 	}
 	a.checked = a.clock.Now()

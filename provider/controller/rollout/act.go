@@ -70,7 +70,7 @@ func (r *Reconciler) update(ctx context.Context, ro *v1alpha1.Rollout, p rollout
 		return nil // Somebody decided from a later state. The next look will tell.
 	}
 	rel.Spec.ForProvider.Bundle, rel.Spec.ForProvider.Namespace = p.Payload.Bundle, p.Payload.Namespace
-	rel.Spec.ForProvider.Epoch = epoch
+	rel.Spec.ForProvider.Images, rel.Spec.ForProvider.Epoch = p.Images, epoch
 	inWave(rel, p.Wave)
 	if err := r.client.Update(ctx, rel); err != nil {
 		if kerrors.IsConflict(err) {
@@ -142,6 +142,7 @@ func newRelease(ro *v1alpha1.Rollout, p rollout.Placed, epoch int64) *v1alpha1.R
 		Application: ro.Spec.ForProvider.Application,
 		Bundle:      p.Payload.Bundle,
 		Namespace:   p.Payload.Namespace,
+		Images:      p.Images,
 		Epoch:       epoch,
 	}
 	inWave(rel, p.Wave)

@@ -17,7 +17,7 @@ import (
 const (
 	// maxRounds is how often a decision is made again because of answers. A gate that
 	// opens leads to the next question.
-	maxRounds = 4
+	maxRounds = 5
 	// askEvery is how often at most a question is asked that was answered with no. What
 	// moves meanwhile has its Rollout looked at much more often.
 	askEvery = 10 * time.Second
@@ -30,6 +30,18 @@ type Preflight interface {
 	// nothing. Findings in the status are those of all clusters of this revision that it
 	// knows of, folded.
 	Check(ctx context.Context, ro *v1alpha1.Rollout, digest string, placed []rollout.Placed) (rollout.Checks, error)
+}
+
+// Images knows what images Bundles name, and asks what their tags mean.
+type Images interface {
+	// Asks is true where registries can be asked.
+	Asks() bool
+	// Names returns what tells the images of a Bundle on a cluster, in a namespace there.
+	// What it returns says nil where they are not known.
+	Names(ctx context.Context, namespace, bundle string) (func(*v1alpha1.Cluster, string) *rollout.ImageNames, error)
+	// Resolve images. Those for which there was no time are left out, and asked for again
+	// soon. It has a time limit of its own.
+	Resolve(ctx context.Context, names []string) map[string]rollout.Resolution
 }
 
 // Gates asks what a Rollout wants to know of the world, and tells it what it has to say.
@@ -45,9 +57,12 @@ func (r *Reconciler) decide(ctx context.Context, ro *v1alpha1.Rollout, spec roll
 		o.Checks = &rollout.Checks{}
 	}
 	d := rollout.Next(spec, *o, r.clock.Now())
-	checked := false
+	checked, resolved := false, false
 	for range maxRounds {
 		again := false
+		if len(d.Resolve) > 0 && !resolved {
+			o.Resolved, resolved, again = r.images.Resolve(ctx, d.Resolve), true, true
+		}
 		if len(d.Check) > 0 && r.preflight != nil && !checked {
 			checks, err := r.preflight.Check(ctx, ro, d.Status.Digest, d.Check)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/images"
 	"github.com/mainstay-dev/mainstay/internal/placement"
 	"github.com/mainstay-dev/mainstay/internal/rollout"
 	"github.com/mainstay-dev/mainstay/provider/controller/release"
@@ -50,12 +51,48 @@ func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.
 		return o, err
 	}
 
+	o.Images, o.Registries = r.imagesOf(ctx, ro, clusters.Items)
+
 	o.Targets, err = placement.Resolve(ro.GetNamespace(), ro.Spec.ForProvider.Placement, clusters.Items)
 	if placement.IsBlocked(err) {
 		o.Blocked = err.Error()
 	}
 	o.Bundles, err = r.bundles(ctx, ro)
 	return o, err
+}
+
+// imagesOf payloads, which is what their Bundles name on a cluster. Each Bundle is opened
+// where it is asked for, once.
+func (r *Reconciler) imagesOf(ctx context.Context, ro *v1alpha1.Rollout, clusters []v1alpha1.Cluster) (func(rollout.Placed) *rollout.ImageNames, bool) {
+	if r.images == nil {
+		return nil, false
+	}
+	known := map[v1alpha1.ClusterReference]*v1alpha1.Cluster{}
+	opened := map[string]func(*v1alpha1.Cluster, string) *rollout.ImageNames{}
+	return func(p rollout.Placed) *rollout.ImageNames {
+		if p.Payload.Bundle == "" {
+			return nil
+		}
+		names, ok := opened[p.Payload.Bundle]
+		if !ok {
+			var err error
+			if names, err = r.images.Names(ctx, ro.GetNamespace(), p.Payload.Bundle); err != nil {
+				r.log.Debug("Cannot tell images", "bundle", p.Payload.Bundle, "error", err)
+				names = nil
+			}
+			opened[p.Payload.Bundle] = names
+		}
+		if len(known) == 0 {
+			for i := range clusters {
+				known[v1alpha1.ClusterReference{Namespace: clusters[i].GetNamespace(), Name: clusters[i].GetName()}] = &clusters[i]
+			}
+		}
+		c := known[p.Target.Cluster]
+		if names == nil || c == nil {
+			return nil
+		}
+		return names(c, p.Payload.Namespace)
+	}, r.images.Asks()
 }
 
 // releases that a Rollout controls, and the names of those in its namespace that it
@@ -146,8 +183,9 @@ func seen(rel *v1alpha1.Release) rollout.Release {
 	out := rollout.Release{
 		Name:       rel.GetName(),
 		Cluster:    rel.Spec.ForProvider.ClusterRef,
-		Wanted:     rollout.Payload{Bundle: rel.Spec.ForProvider.Bundle, Namespace: rel.Spec.ForProvider.Namespace},
-		Applied:    rollout.Payload{Bundle: at.Bundle, Namespace: at.Namespace},
+		Wanted:     rollout.Payload{Bundle: rel.Spec.ForProvider.Bundle, Namespace: rel.Spec.ForProvider.Namespace, Images: images.Identity(rel.Spec.ForProvider.Images)},
+		Applied:    rollout.Payload{Bundle: at.Bundle, Namespace: at.Namespace, Images: at.Images},
+		Images:     rel.Spec.ForProvider.Images,
 		Epoch:      rel.Spec.ForProvider.Epoch,
 		Untouched:  rel.GetGeneration() <= 1,
 		Wave:       rel.GetAnnotations()[v1alpha1.AnnotationWave],

@@ -47,6 +47,8 @@ type Reconciler struct {
 	// preflight and gates may be nil: then nothing is checked, and gates stay closed.
 	preflight Preflight
 	gates     Gates
+	// images may be nil: then they stay as they are written.
+	images Images
 	// resync is how often a Rollout is looked at without a reason, and poll spreads
 	// those that have nothing to do over time.
 	resync time.Duration

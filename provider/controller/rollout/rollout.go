@@ -54,6 +54,8 @@ type Deps struct {
 	Jitter steady.Jitter
 	// Preflight that clusters go through. Nil for none.
 	Preflight Preflight
+	// Images of what Rollouts move. Where it is nil they stay as they are written.
+	Images Images
 	// Gates that Rollouts ask. Where it is nil those that have to be asked stay closed.
 	Gates Gates
 }
@@ -72,7 +74,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	r.events = xpevent.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...)
 	r.log = o.Logger.WithValues("controller", controllerName)
 	r.resync, r.poll = o.PollInterval, steady.Poll(d.Jitter, rand.Float64)
-	r.preflight, r.gates = d.Preflight, d.Gates
+	r.preflight, r.gates, r.images = d.Preflight, d.Gates, d.Images
 	r.policies = o.Features.Enabled(feature.EnableBetaManagementPolicies)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
