@@ -16,6 +16,7 @@ type simulatorCmd struct {
 	Address    string        `help:"Address to listen on, on loopback. Defaults to the one it had, or any."`
 	StartAfter time.Duration `default:"2s" help:"How long pods take to start."`
 	Pods       int           `default:"1"  help:"How many pods of a workload are made. The others are only counted."`
+	Audit      bool          `help:"Keep a record of what clients change, for tests."`
 }
 
 // Run until the context ends.
@@ -23,7 +24,7 @@ func (c *simulatorCmd) Run(ctx context.Context) error {
 	if c.StartAfter < 0 || c.Pods < 0 {
 		return fmt.Errorf("--start-after and --pods must not be negative")
 	}
-	s, err := simulator.Start(simulator.Config{State: c.State, Address: c.Address, StartAfter: c.StartAfter, Pods: c.Pods})
+	s, err := simulator.Start(simulator.Config{State: c.State, Address: c.Address, StartAfter: c.StartAfter, Pods: c.Pods, Audit: c.Audit})
 	if err != nil {
 		return err
 	}

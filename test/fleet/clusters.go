@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -42,7 +44,7 @@ func (w *World) makeClusters(ctx context.Context) error {
 	}
 	return w.Await(ctx, "all clusters to be ready", func(ctx context.Context) (bool, error) {
 		l := &v1alpha1.ClusterList{}
-		if err := w.Seen.List(ctx, l); err != nil {
+		if err := w.Seen.List(ctx, l, client.UnsafeDisableDeepCopy); err != nil {
 			return false, err
 		}
 		ready := 0

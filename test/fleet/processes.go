@@ -7,18 +7,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/mainstay-dev/mainstay/provider/backend/local/process"
 	"github.com/mainstay-dev/mainstay/provider/backend/simulated/simulator"
 )
 
-// Folders of processes.
-const (
-	simulatorDir = "simulator"
-	providerDir  = "provider"
-)
+// simulatorDir is the folder of the simulator. That of a provider has its name.
+const simulatorDir = "simulator"
 
 // Names of processes, by their part.
 const (
@@ -40,17 +37,19 @@ func (w *World) Role(name string) string {
 
 func (w *World) startSimulator(ctx context.Context) error {
 	dir := filepath.Join(w.State, simulatorDir)
-	err := w.start(ctx, "simulator", dir, process.Spec{
-		Path: filepath.Join(w.Binaries, "mainstay"),
-		Args: []string{"simulator", "--state", dir, "--start-after", "0s", "--pods", "0"},
-	})
+	args := []string{"simulator", "--state", dir, "--start-after", "0s", "--pods", "0"}
+	if w.Audit {
+		args = append(args, "--audit")
+	}
+	err := w.start(ctx, simulatorDir, dir, process.Spec{Path: filepath.Join(w.Binaries, "mainstay"), Args: args})
 	if err != nil {
 		return err
 	}
+	ended := w.ended(simulatorDir)
 	return w.Await(ctx, "the simulator", func(ctx context.Context) (bool, error) {
 		a, err := simulator.ReadAccess(dir)
 		if err != nil {
-			return false, nil //nolint:nilerr // It has not started yet.
+			return false, ended()
 		}
 		if w.Simulator, err = simulator.NewClient(a); err != nil {
 			return false, err
@@ -62,47 +61,129 @@ func (w *World) startSimulator(ctx context.Context) error {
 
 // StopProvider politely.
 func (w *World) StopProvider(ctx context.Context) error {
-	return process.Stop(ctx, filepath.Join(w.State, providerDir), Provider)
+	return process.Stop(ctx, filepath.Join(w.State, Provider), Provider)
 }
 
 // StartProvider and wait until it is up. One that runs stays.
 func (w *World) StartProvider(ctx context.Context) error {
-	for _, p := range []*int{&w.ports.health, &w.ports.metrics, &w.ports.profiles} {
-		if *p != 0 {
-			continue
-		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return fmt.Errorf("cannot find port: %w", err)
-		}
-		*p = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // It listens on TCP.
-		_ = l.Close()
+	return w.StartProviderAs(ctx, Provider)
+}
+
+// StartProviderAs starts a provider of a name of its own, with more arguments, and
+// waits until it is up. Several can run, and contend where they elect a leader.
+func (w *World) StartProviderAs(ctx context.Context, name string, args ...string) error {
+	p, err := w.portsOf(ctx, name)
+	if err != nil {
+		return err
 	}
-	err := w.start(ctx, Provider, filepath.Join(w.State, providerDir), process.Spec{
+	err = w.start(ctx, name, filepath.Join(w.State, name), process.Spec{
 		Path: filepath.Join(w.Binaries, "provider"),
-		Args: []string{
+		Args: append([]string{
 			"--simulator=" + filepath.Join(w.State, simulatorDir),
 			"--local-binaries=" + w.Binaries, "--local-state=" + filepath.Join(w.State, "local"),
-			"--health-address=127.0.0.1:" + strconv.Itoa(w.ports.health), "--metrics-address=127.0.0.1:" + strconv.Itoa(w.ports.metrics),
-			"--profiling-address=127.0.0.1:" + strconv.Itoa(w.ports.profiles),
+			"--health-address=" + p.health, "--metrics-address=" + p.metrics, "--profiling-address=" + p.profiles,
 			"--max-reconcile-rate=1000",
-		},
+		}, args...),
 		Env: []string{"KUBECONFIG=" + filepath.Join(w.State, "kubeconfig"), "POD_NAMESPACE=" + Platform, "HOME=" + w.State},
 	})
 	if err != nil {
 		return err
 	}
+	ended := w.ended(name)
 	return w.Await(ctx, "the provider", func(ctx context.Context) (bool, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(w.ports.health)+"/healthz", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.health+"/healthz", nil)
 		if err != nil {
 			return false, err
 		}
 		rsp, err := http.DefaultClient.Do(r)
 		if err != nil {
-			return false, nil //nolint:nilerr // It has not started yet.
+			return false, ended()
 		}
 		return rsp.StatusCode == http.StatusOK, rsp.Body.Close()
 	})
+}
+
+// Running is true where there is a provider of a name, or the simulator.
+func (w *World) Running(name string) bool {
+	_, ok := w.find(name)
+	return ok
+}
+
+// Signal a provider. SIGSTOP has it stand still and SIGCONT go on.
+func (w *World) Signal(name string, s syscall.Signal) error {
+	pid, ok := w.find(name)
+	if !ok {
+		return fmt.Errorf("cannot signal %s: it does not run", name)
+	}
+	if err := syscall.Kill(pid, s); err != nil {
+		return fmt.Errorf("cannot signal %s: %w", name, err)
+	}
+	return nil
+}
+
+// Kill a provider in the midst of what it does, and wait until it is gone.
+func (w *World) Kill(ctx context.Context, name string) error {
+	if err := w.Signal(name, syscall.SIGKILL); err != nil {
+		return err
+	}
+	return w.Await(ctx, name+" to be gone", func(context.Context) (bool, error) { return !w.Running(name), nil })
+}
+
+// patienceWithDead is how often a process that should start is looked for, in vain, until
+// it has ended. At first it is not to be seen.
+const patienceWithDead = 20
+
+// ended returns an error, once it has been called often enough, where a process that
+// should start has ended instead.
+func (w *World) ended(name string) func() error {
+	misses := 0
+	return func() error {
+		if w.Running(name) {
+			misses = 0
+			return nil
+		}
+		if misses++; misses < patienceWithDead {
+			return nil
+		}
+		log, _ := os.ReadFile(process.LogFile(filepath.Join(w.State, name), name))
+		return fmt.Errorf("%s has ended: %s", name, log[max(0, len(log)-1000):])
+	}
+}
+
+func (w *World) find(name string) (pid int, ok bool) {
+	dir := filepath.Join(w.State, name)
+	for _, p := range process.List(dir) {
+		if p.Name == filepath.Join(dir, name) {
+			return p.PID, true
+		}
+	}
+	return 0, false
+}
+
+// An address for each thing that a provider serves.
+type addresses struct{ health, metrics, profiles string }
+
+// portsOf a provider, which keeps them when it is started again.
+func (w *World) portsOf(ctx context.Context, name string) (addresses, error) {
+	if p, known := w.ports[name]; known {
+		return p, nil
+	}
+	p := addresses{}
+	for _, a := range []*string{&p.health, &p.metrics, &p.profiles} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return p, fmt.Errorf("cannot find port: %w", err)
+		}
+		*a = l.Addr().String()
+		if err := l.Close(); err != nil {
+			return p, fmt.Errorf("cannot find port: %w", err)
+		}
+	}
+	if w.ports == nil {
+		w.ports = map[string]addresses{}
+	}
+	w.ports[name] = p
+	return p, nil
 }
 
 func (w *World) start(ctx context.Context, name, dir string, s process.Spec) error {

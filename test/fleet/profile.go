@@ -25,7 +25,7 @@ func (w *World) ProfileHub(ctx context.Context) ([]byte, error) {
 
 // ProfileProvider says the same of the provider.
 func (w *World) ProfileProvider(ctx context.Context) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/profile?seconds=%s", w.ports.profiles, profileSeconds), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.ports[Provider].profiles+"/debug/pprof/profile?seconds="+profileSeconds, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make request: %w", err)
 	}

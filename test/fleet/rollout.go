@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,25 +43,28 @@ func (w *World) Roll(ctx context.Context, app, bundle string, strategy v1alpha1.
 		strategy.MaxConcurrent = ptr.To(intstr.FromString("50%"))
 	}
 	strategy.Preflight = v1alpha1.PreflightOff
-	ro := &v1alpha1.Rollout{}
-	err := w.Hub.Get(ctx, client.ObjectKey{Namespace: Tenant, Name: app}, ro)
-	ro.Spec.ForProvider.Application = app
-	ro.Spec.ForProvider.Variants = []v1alpha1.Variant{{Bundle: bundle}}
-	ro.Spec.ForProvider.Strategy = strategy
-	if err == nil {
-		return w.Hub.Update(ctx, ro)
-	}
-	if !kerrors.IsNotFound(err) {
-		return fmt.Errorf("cannot get rollout: %w", err)
-	}
-	ro.ObjectMeta = metav1.ObjectMeta{Namespace: Tenant, Name: app}
-	return w.Hub.Create(ctx, ro)
+	// The provider writes it too.
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		ro := &v1alpha1.Rollout{}
+		err := w.Hub.Get(ctx, client.ObjectKey{Namespace: Tenant, Name: app}, ro)
+		ro.Spec.ForProvider.Application = app
+		ro.Spec.ForProvider.Variants = []v1alpha1.Variant{{Bundle: bundle}}
+		ro.Spec.ForProvider.Strategy = strategy
+		switch {
+		case err == nil:
+			return w.Hub.Update(ctx, ro)
+		case !kerrors.IsNotFound(err):
+			return fmt.Errorf("cannot get rollout: %w", err)
+		}
+		ro.ObjectMeta = metav1.ObjectMeta{Namespace: Tenant, Name: app}
+		return w.Hub.Create(ctx, ro)
+	})
 }
 
 // Reached is true where all clusters have a Bundle and are healthy.
 func (w *World) Reached(ctx context.Context, app, bundle string) (bool, error) {
 	l := &v1alpha1.ReleaseList{}
-	if err := w.Seen.List(ctx, l, client.InNamespace(Tenant)); err != nil {
+	if err := w.Seen.List(ctx, l, client.InNamespace(Tenant), client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("cannot list releases: %w", err)
 	}
 	n := 0

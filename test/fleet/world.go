@@ -60,6 +60,8 @@ type Config struct {
 	Clusters int
 	// Patience is how long one wait may take.
 	Patience time.Duration
+	// Audit has the simulator keep a record of what is changed on its clusters.
+	Audit bool
 	// Profiling lets the hub be profiled.
 	Profiling bool
 }
@@ -77,7 +79,7 @@ type World struct {
 	// Simulator of the clusters.
 	Simulator *simulator.Client
 
-	ports struct{ health, metrics, profiles int }
+	ports map[string]addresses
 }
 
 // Up starts a hub, the simulator and the provider, and makes the clusters.

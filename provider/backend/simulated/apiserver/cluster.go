@@ -25,6 +25,9 @@ type Config struct {
 	// Changed is told of every change, after it was made. It must return at once and
 	// must not call the cluster. Nil tells nobody.
 	Changed func(Change)
+	// Audit keeps a record of what clients change, for tests that ask what was done and
+	// how often. It does not survive the process.
+	Audit bool
 }
 
 // A Change of an object.
@@ -57,6 +60,9 @@ type Cluster struct {
 	own  bool
 	// dirty is true where there are changes that no snapshot has.
 	dirty bool
+	// audits is true where changes by clients are recorded in audit.
+	audits bool
+	audit  []Entry
 }
 
 // An object as it is stored: what is sent, and what is looked for in many.
@@ -74,6 +80,7 @@ type object struct {
 func New(cfg Config) *Cluster {
 	c := empty(cfg)
 	c.seed()
+	c.audits = cfg.Audit // What any cluster has is nobody's change.
 	return c
 }
 
@@ -188,6 +195,7 @@ func (c *Cluster) drop(o *object, u *unstructured.Unstructured) {
 func (c *Cluster) note(was, is *object, namespace, name string) {
 	c.dirty = true
 	c.history.add(event{revision: c.revision, was: was, is: is, namespace: namespace, name: name})
+	c.record(was, is, namespace, name)
 	if c.changed == nil {
 		return
 	}

@@ -80,6 +80,7 @@ func Restore(cfg Config, snapshot []byte) (*Cluster, error) {
 	for {
 		l := line{}
 		if err := r.Decode(&l); err == io.EOF {
+			c.audits = cfg.Audit
 			return c, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("cannot read snapshot: %w", err)

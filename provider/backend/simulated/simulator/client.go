@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/mainstay-dev/mainstay/provider/backend/simulated/apiserver"
 	"github.com/mainstay-dev/mainstay/provider/backend/simulated/workload"
 )
 
@@ -79,6 +80,14 @@ func (c *Client) SetFaults(ctx context.Context, namespace, name string, f Faults
 // SetScript by which the workloads of a cluster behave, in place of the one it has.
 func (c *Client) SetScript(ctx context.Context, namespace, name string, rules []workload.Rule) (bool, error) {
 	return c.call(ctx, http.MethodPut, path(namespace, name)+"/script", rules, nil)
+}
+
+// Audit is what clients changed on a cluster since the simulator started, in order. It is
+// empty where the simulator keeps no record.
+func (c *Client) Audit(ctx context.Context, namespace, name string) ([]apiserver.Entry, error) {
+	var out []apiserver.Entry
+	_, err := c.call(ctx, http.MethodGet, path(namespace, name)+"/audit", nil, &out)
+	return out, err
 }
 
 // Statistics of the simulator.

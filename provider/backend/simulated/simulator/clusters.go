@@ -80,7 +80,7 @@ func (s *Simulator) ensure(name, version string) (*cluster, error) {
 // raise a cluster from what is known of it, and what was on it.
 func (s *Simulator) raise(name string, c *cluster, snapshot []byte) {
 	c.player = s.engine.Player(name)
-	cfg := apiserver.Config{Machinery: s.machinery, Version: c.known.Version, Token: c.known.Token, Clock: s.cfg.Clock, Changed: c.player.Changed}
+	cfg := apiserver.Config{Machinery: s.machinery, Version: c.known.Version, Token: c.known.Token, Clock: s.cfg.Clock, Changed: c.player.Changed, Audit: s.cfg.Audit}
 	if snapshot != nil {
 		// What cannot be read is lost, and the cluster begins anew.
 		c.api, _ = apiserver.Restore(cfg, snapshot)

@@ -97,7 +97,8 @@ func (s *Simulator) serveMaker(w http.ResponseWriter, r *http.Request, path stri
 	answer(w, Cluster{Version: c.known.Version, Token: c.known.Token, Endpoint: "https://" + s.identity.Address + clusterPath + name})
 }
 
-// serveTrouble sets faults of a cluster, or the script of its workloads.
+// serveTrouble sets faults of a cluster, or the script of its workloads, and says what
+// came of it.
 func (s *Simulator) serveTrouble(w http.ResponseWriter, r *http.Request, name, what string) {
 	c := s.find(name)
 	if c == nil {
@@ -105,6 +106,9 @@ func (s *Simulator) serveTrouble(w http.ResponseWriter, r *http.Request, name, w
 		return
 	}
 	switch what {
+	case "audit":
+		answer(w, c.api.Audit())
+		return
 	case "faults":
 		f := Faults{}
 		if !decode(w, r, &f) {

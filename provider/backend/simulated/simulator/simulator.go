@@ -49,6 +49,8 @@ type Config struct {
 	Pods int
 	// Clock of the clusters. Nil is the real one.
 	Clock clock.Clock
+	// Audit keeps a record of what clients change (see Client.Audit).
+	Audit bool
 	// Seed of what is left to chance.
 	Seed uint64
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -114,6 +115,48 @@ func TestKilled(t *testing.T) {
 	}
 	if err := ensure(t, c, "one").Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "kept"}, &corev1.ConfigMap{}); err != nil {
 		t.Errorf("Object after a restart: %v", err)
+	}
+}
+
+// TestAudit: who asks what was done, and how often, is told of changes by clients alone.
+func TestAudit(t *testing.T) {
+	_, c := start(t, simulator.Config{Audit: true})
+	cl := ensure(t, c, "one")
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "kept"}, Data: map[string]string{"a": "1"}}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(cl.Create(t.Context(), cm))
+	must(cl.Update(t.Context(), cm))
+	cm.Annotations = map[string]string{"note": "x"}
+	must(cl.Update(t.Context(), cm))
+	cm.Data["a"] = "2"
+	must(cl.Update(t.Context(), cm))
+	must(cl.Delete(t.Context(), cm))
+
+	audit, err := c.Audit(t.Context(), "team", "one")
+	must(err)
+	var got []string
+	content := ""
+	for _, e := range audit {
+		same := ""
+		if e.Content == content {
+			same = " same"
+		}
+		content = e.Content
+		got = append(got, fmt.Sprintf("%s %s %s/%s%s %s", e.Verb, e.Kind, e.Namespace, e.Name, same, e.Annotations["note"]))
+	}
+	want := []string{
+		"Created ConfigMap default/kept ",
+		"Changed ConfigMap default/kept same x",
+		"Changed ConfigMap default/kept x",
+		"Deleted ConfigMap default/kept same x",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Audit(...): -want, +got:\n%s", diff)
 	}
 }
 
