@@ -115,7 +115,7 @@ func (r *Reconciler) releases(ctx context.Context, ro *v1alpha1.Rollout) ([]*v1a
 }
 
 // lookUp the Clusters of Releases that are not in the inventory. Only what the API
-// server itself says does not exist counts as gone. To remove a Release of such a
+// server itself says does not exist, or is being deleted, counts as gone. To remove a Release of such a
 // Cluster touches nothing anywhere; to keep it would keep it for ever.
 func (r *Reconciler) lookUp(ctx context.Context, ro *v1alpha1.Rollout, o *rollout.Observed) error {
 	lookups := 0
@@ -133,8 +133,10 @@ func (r *Reconciler) lookUp(ctx context.Context, ro *v1alpha1.Rollout, o *rollou
 			o.Clusters[rel.Cluster] = rollout.ClusterGone
 		case err != nil:
 			return fmt.Errorf("cannot get Cluster %q: %w", rel.Cluster.Name, err)
-		default:
-			o.Clusters[rel.Cluster] = stateOf(c, ro.GetNamespace())
+		case c.GetDeletionTimestamp() != nil:
+			o.Clusters[rel.Cluster] = rollout.ClusterDeleting
+			// Any other is there, and the inventory that placement is resolved from is
+			// behind: that it is not placed means nothing. It stays unknown.
 		}
 	}
 	return nil

@@ -374,6 +374,73 @@ func TestClusterLookUpFails(t *testing.T) {
 	}
 }
 
+// An inventory that cannot be had, or comes back empty or in part, in the midst of a
+// rollout: nothing is started and nothing removed until it is there again.
+func TestInventoryLostMidRollout(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		err    error
+		keep   func(name string) bool
+		says   string
+	}{
+		"Fails": {"It is not known.", errors.New("boom"), nil, "cannot list Clusters: boom"},
+		"Empty": {"Nothing is no answer.", nil, func(string) bool { return false }, `no cluster lists namespace "team-a" as a tenant`},
+		"Part": {"That a cluster which has the application is missing does not mean that it should not have it.", nil, func(name string) bool { return name == "prod.c-3" },
+			"updated on 0 of 1 cluster, healthy on 0; 2 in motion; 2 to be removed; 2 of them kept because their Cluster is not in the inventory"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, append(fleet(3), newRollout(), newBundle("shop.1"), newBundle("shop.2"))...)
+			h.reconcile()
+			h.finish()
+			h.reconcile()
+			h.finish()
+			h.reconcile()
+			h.update(func(ro *v1alpha1.Rollout) { ro.Spec.ForProvider.Variants[0].Bundle = "shop.2" })
+			h.reconcile()
+			midway := h.releases()
+			if diff := cmp.Diff([]string{"c-1=shop.2", "c-2=shop.2", "c-3=shop.1"}, midway); diff != "" {
+				t.Fatalf("two of three have begun: -want, +got:\n%s", diff)
+			}
+
+			whole := h.r.client
+			h.r.client = interceptor.NewClient(h.hub, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+				clusters, ok := l.(*v1alpha1.ClusterList)
+				if !ok {
+					return c.List(ctx, l, opts...)
+				}
+				if err := errors.Join(tc.err, c.List(ctx, l, opts...)); err != nil {
+					return tc.err
+				}
+				clusters.Items = slices.DeleteFunc(clusters.Items, func(c v1alpha1.Cluster) bool { return !tc.keep(c.GetName()) })
+				return nil
+			}})
+			for range 3 {
+				h.clock.SetTime(h.clock.Now().Add(3 * time.Second))
+				_, err := h.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(newRollout())})
+				if (err != nil) != (tc.err != nil) {
+					t.Errorf("%s: got %v", tc.reason, err)
+				}
+			}
+			if got := h.rollout().Status.AtProvider.Message; !strings.HasPrefix(got, tc.says) {
+				t.Errorf("%s: got %q", tc.reason, got)
+			}
+			if diff := cmp.Diff(midway, h.releases()); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+
+			h.r.client = whole
+			for range 2 {
+				h.finish()
+				h.reconcile()
+			}
+			if diff := cmp.Diff([]string{"c-1=shop.2", "c-2=shop.2", "c-3=shop.2"}, h.releases()); diff != "" {
+				t.Errorf("it goes on once the inventory is there again: -want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestPaused(t *testing.T) {
 	for name, pause := range map[string]func(ro *v1alpha1.Rollout){
 		"Annotation": func(ro *v1alpha1.Rollout) {
