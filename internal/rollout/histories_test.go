@@ -35,7 +35,8 @@ func TestHistories(t *testing.T) {
 	for seed := range int64(count) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewSource(seed))
-			h := &history{t: t, rnd: rnd, world: newWorld(anyStrategy(rnd))}
+			h := &history{t: t, rnd: rnd, world: newWorld(anyStrategy(rnd)), tags: rand.New(rand.NewSource(seed))}
+			h.anyRegistry()
 			h.spec.Steps = anySteps(rnd)
 			h.spec.Control = &v1alpha1.RolloutControl{}
 			for i := range 4 + rnd.Intn(12) {
@@ -43,6 +44,7 @@ func TestHistories(t *testing.T) {
 			}
 			for range steps {
 				h.disturb()
+				h.moveTags()
 				h.step(true)
 			}
 			h.settle()
@@ -57,6 +59,8 @@ type history struct {
 	rnd *rand.Rand
 	// stale is a decision that somebody made and did not carry out.
 	stale *Decision
+	// tags are moved at random, by a chance of their own.
+	tags *rand.Rand
 }
 
 func anyName(i int) string { return fmt.Sprintf("%s-%02d", []string{"eu", "us", "ap"}[i%3], i) }
@@ -136,9 +140,10 @@ func (h *history) step(faults bool) Decision {
 	h.t.Helper()
 	before := h.status
 	o := h.observe(h.rnd)
-	d := Next(h.spec, o, h.now)
+	o, d := h.decide(o)
 	check(h.t, h.world, o, d)
 	h.check(before, o, d)
+	h.checkImages(before, d)
 
 	written := h.written
 	if h.stale != nil && h.stale.Epoch < h.status.Epoch && h.act(*h.stale, 0) {
@@ -357,6 +362,8 @@ func (h *history) checkBack(o Observed, d Decision) {
 		for _, r := range Rollbacks(d.Status) {
 			if b := bundleFor(r.Variants, t.Overrides); r.Digest == d.Status.Failed.To && o.Bundles[b] && o.Releases[i].Wanted.Bundle != b {
 				h.t.Fatalf("all is rolled back, and yet %s wants %s", t.Label(), o.Releases[i].Wanted.Bundle)
+			} else if r.Digest == d.Status.Failed.To && o.Bundles[b] {
+				h.checkPins(t.Label(), o.Releases[i].Images, r.Images)
 			}
 		}
 	}
@@ -444,6 +451,9 @@ func (h *history) settle() {
 	h.t.Helper()
 	calm(h.world)
 	h.checks, h.stale = nil, nil
+	if h.registry != nil {
+		h.registry.down = ""
+	}
 	for _, key := range h.keys() {
 		h.answers[key] = Answer{Yes: true}
 	}

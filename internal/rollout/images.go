@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,8 +76,29 @@ func (n *plan) beginImages() {
 		now.Images = slices.Clone(before.Images)
 	} else if i := slices.IndexFunc(n.revisions(), func(r v1alpha1.RolloutRevision) bool { return shares(bundlesOf(r.Variants), now.Bundles) }); i >= 0 {
 		now.Images = slices.Clone(n.revisions()[i].Images)
+	} else {
+		now.Images = n.running(now.Bundles)
 	}
 	n.forgetImages()
+}
+
+// running images of Releases that want one of these Bundles although no revision that is
+// remembered had it: a status was lost.
+func (n *plan) running(bundles []string) []v1alpha1.ResolvedImage {
+	var out []v1alpha1.ResolvedImage
+	releases := slices.Clone(n.observed.Releases)
+	slices.SortFunc(releases, func(a, b Release) int { return cmp.Or(cmp.Compare(b.Epoch, a.Epoch), cmp.Compare(a.Name, b.Name)) })
+	for _, r := range releases {
+		if !slices.Contains(bundles, r.Wanted.Bundle) {
+			continue
+		}
+		for _, p := range r.Images {
+			if len(out) < maxImages && !slices.ContainsFunc(out, func(i v1alpha1.ResolvedImage) bool { return i.Image == p.Image }) {
+				out = append(out, v1alpha1.ResolvedImage{Image: p.Image, Digest: p.Digest})
+			}
+		}
+	}
+	return out
 }
 
 // revisions that are remembered, the latest first.
@@ -116,8 +138,8 @@ func (n *plan) askAgain() {
 	}
 }
 
-// absorb what registries say. Where a tag was moved between two tries, no wave is over:
-// what is moved through them now is something else.
+// absorb what registries say. Where a tag was moved between two tries, steps and waves
+// begin anew: what is moved through them now is something else.
 func (n *plan) absorb() {
 	if n.is.Images == nil {
 		return
@@ -137,7 +159,7 @@ func (n *plan) absorb() {
 		}
 		known := &n.is.Images.Images[i]
 		if known.Digest == "" || (known.Again && r.Digest != "") {
-			moved = moved || known.Digest != r.Digest
+			moved = moved || (known.Again && known.Digest != r.Digest)
 			*known = resolved(name, r)
 		}
 		// Whoever cannot be asked again leaves what was known.
@@ -146,6 +168,7 @@ func (n *plan) absorb() {
 	if !moved {
 		return
 	}
+	n.is.Steps = nil
 	for i := range n.is.Waves {
 		w := &n.is.Waves[i]
 		if w.Phase == v1alpha1.WaveOver {

@@ -3,6 +3,7 @@ package rollout
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,8 +133,8 @@ func TestTranscripts(t *testing.T) {
 			},
 		},
 	}
-	for name, more := range tales() {
-		cases[name] = more
+	for _, more := range []map[string]tale{tales(), imageTales()} {
+		maps.Copy(cases, more)
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

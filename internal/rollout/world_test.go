@@ -35,6 +35,8 @@ type world struct {
 	// answers to questions, and checks of the preflight.
 	answers map[string]Answer
 	checks  *Checks
+	// registry that images come from. Without one they stay as they are written.
+	registry *registry
 	// written is the highest epoch that anything was written with.
 	written int64
 }
@@ -85,6 +87,9 @@ func (w *world) want(bundle string, exists bool) {
 // observe the world, in any order.
 func (w *world) observe(rnd *rand.Rand) Observed {
 	o := Observed{Status: w.status, Clusters: w.clusters, Bundles: w.bundles, Blocked: w.blocked, Taken: map[string]bool{}, Answers: w.answers, Checks: w.checks}
+	if w.registry != nil {
+		o.Images, o.Registries = w.registry.names, !w.registry.none
+	}
 	for _, t := range w.targets {
 		if s := w.clusters[t.Cluster]; w.blocked == "" && (s == ClusterReady || s == ClusterNotReady) {
 			o.Targets = append(o.Targets, t)
@@ -105,6 +110,16 @@ func (w *world) observe(rnd *rand.Rand) Observed {
 // next decision, and what it was made from.
 func (w *world) next() (Observed, Decision) {
 	o := w.observe(nil)
+	return w.decide(o)
+}
+
+// decide from what is observed, and from what the registry says.
+func (w *world) decide(o Observed) (Observed, Decision) {
+	d := Next(w.spec, o, w.now)
+	if len(d.Resolve) == 0 {
+		return o, d
+	}
+	o.Resolved = w.registry.resolve(d.Resolve)
 	return o, Next(w.spec, o, w.now)
 }
 
@@ -142,6 +157,7 @@ func (w *world) act(d Decision, omit int) bool {
 	for _, p := range d.Update {
 		if r := w.releases[p.Name]; r != nil && r.Epoch <= d.Epoch && may() {
 			r.Untouched = false
+			r.Images = p.Images
 			r.Wanted, r.Epoch, r.Wave, r.Since = p.Payload, d.Epoch, p.Wave, metav1.NewTime(w.now)
 			r.Failed, r.Failure, r.Unreachable, r.Health = false, "", false, v1alpha1.Unknown
 			w.written = max(w.written, d.Epoch)
@@ -150,7 +166,7 @@ func (w *world) act(d Decision, omit int) bool {
 	for _, p := range d.Create {
 		if w.releases[p.Name] == nil && may() {
 			w.releases[p.Name] = &Release{
-				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Untouched: true, Since: metav1.NewTime(w.now),
+				Name: p.Name, Cluster: p.Target.Cluster, Wanted: p.Payload, Images: p.Images, Health: v1alpha1.Unknown, Epoch: d.Epoch, Wave: p.Wave, Untouched: true, Since: metav1.NewTime(w.now),
 			}
 			w.written = max(w.written, d.Epoch)
 		}
@@ -204,7 +220,11 @@ func transcript(d Decision) string {
 			if len(p.Target.Overrides) > 0 {
 				at += " (" + strings.Join(p.Target.Overrides, ", ") + ")"
 			}
-			lines = append(lines, fmt.Sprintf("  %s %s: %s in namespace %s", verb, at, p.Payload.Bundle, p.Payload.Namespace))
+			line := fmt.Sprintf("  %s %s: %s in namespace %s", verb, at, p.Payload.Bundle, p.Payload.Namespace)
+			for _, i := range p.Images {
+				line += fmt.Sprintf(", %s is %s", i.Image, i.Digest)
+			}
+			lines = append(lines, line)
 		}
 	}
 	for _, name := range d.Delete {
