@@ -2,7 +2,11 @@ package control
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
@@ -25,6 +29,7 @@ type View struct {
 	Approvals   []Approval                `json:"approvals,omitempty"`
 	Failed      *v1alpha1.RolloutFailure  `json:"failed,omitempty"`
 	Preflight   *v1alpha1.PreflightStatus `json:"preflight,omitempty"`
+	Images      []v1alpha1.ResolvedImage  `json:"images,omitempty"`
 	Components  []v1alpha1.ComponentCount `json:"components,omitempty"`
 	Problems    []v1alpha1.ReleaseProblem `json:"problems,omitempty"`
 	// Behind is true where the status is of an older specification than there is.
@@ -77,6 +82,7 @@ func See(ro *v1alpha1.Rollout, now time.Time) View {
 		Approvals:   Approvals(ro),
 		Components:  at.Components,
 		Problems:    at.Problems,
+		Images:      imagesOf(at),
 		Behind:      behind(ro),
 	}
 	if r := goesBackTo(at); r != nil {
@@ -94,6 +100,40 @@ func See(ro *v1alpha1.Rollout, now time.Time) View {
 	v.Next = next(v, ro)
 	return v
 }
+
+// imagesOf the revision, or of the one that clusters go back to: what tags were resolved
+// to, those first that stay as they are written.
+func imagesOf(at v1alpha1.RolloutObservation) []v1alpha1.ResolvedImage {
+	var out []v1alpha1.ResolvedImage
+	if at.Images != nil {
+		out = slices.Clone(at.Images.Images)
+	}
+	if at.Failed != nil && at.Failed.To != "" {
+		for _, r := range append(slices.Clone(at.History), ptr.Deref(at.Reached, v1alpha1.RolloutRevision{})) {
+			if r.Digest == at.Failed.To {
+				out = slices.Clone(r.Images)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b v1alpha1.ResolvedImage) int {
+		if (a.Digest == "") != (b.Digest == "") {
+			return strings.Compare(a.Digest, b.Digest)
+		}
+		return strings.Compare(a.Image, b.Image)
+	})
+	return out
+}
+
+// ImageText says in a few words what an image is.
+func ImageText(i v1alpha1.ResolvedImage) string {
+	if i.Digest == "" {
+		return "stays as written: " + i.Message
+	}
+	return "is " + i.Digest[:min(len(i.Digest), shortDigest)]
+}
+
+// shortDigest of an image: enough to find it by.
+const shortDigest = len("sha256:") + 12
 
 // behind is true where the provider has not looked at what is wanted now.
 func behind(ro *v1alpha1.Rollout) bool {

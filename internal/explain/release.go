@@ -11,6 +11,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/images"
 )
 
 // maxShown of many alike are shown in full.
@@ -80,7 +81,7 @@ func releaseState(rel *v1alpha1.Release) State {
 		return Unknown
 	case at.Health == v1alpha1.Degraded, synced.Status == corev1.ConditionFalse:
 		return Failed
-	case at.Health == v1alpha1.Healthy && at.Bundle == rel.Spec.ForProvider.Bundle:
+	case at.Health == v1alpha1.Healthy && at.Bundle == rel.Spec.ForProvider.Bundle && at.Images == images.Identity(rel.Spec.ForProvider.Images):
 		return Healthy
 	}
 	return Progressing

@@ -17,7 +17,7 @@ func (e *explainer) rolloutNodes() []Node {
 	v := control.See(e.Rollout, e.Now)
 	n := Node{What: "Rollout " + v.Name, State: phaseState(v), Message: v.Message}
 	n.because = e.stopped(v)
-	n.Children = slices.Concat(e.preflight(v), e.steps(v), e.waves(v))
+	n.Children = slices.Concat(e.images(v), e.preflight(v), e.steps(v), e.waves(v))
 	shown, folded := fold(e.releases())
 	n.Children, n.folded = append(n.Children, shown...), folded
 	if n.State == Progressing && worst(n.Children) == Failed {
@@ -62,6 +62,32 @@ func (e *explainer) stopped(v control.View) []Cause {
 		return []Cause{{State: Waiting, Message: v.Message, Next: []string{"Is it meant that these clusters lose the application? If so:", say("allow-deletions")}}}
 	}
 	return nil
+}
+
+// images and what their tags were resolved to. Those that hold everything up are causes.
+func (e *explainer) images(v control.View) []Node {
+	if len(v.Images) == 0 {
+		return nil
+	}
+	required := v.Phase == v1alpha1.RolloutBlocked && e.Rollout.Spec.ForProvider.Strategy.Images == v1alpha1.ImagesRequire
+	n, pinned := Node{State: Healthy}, 0
+	for _, im := range v.Images {
+		below := Node{What: "image " + im.Image, State: Healthy, Message: control.ImageText(im)}
+		switch {
+		case im.Digest != "":
+			pinned++
+		case required:
+			below.State, n.State = Failed, Failed
+			below.because = []Cause{{State: Failed, Message: fmt.Sprintf("Image %s must be resolved to a digest before anything is started: %s.", im.Image, im.Message), Next: []string{
+				"It is tried again and again. Or name the image by its digest, or let the rollout policy say images: Resolve.",
+			}}}
+		}
+		if len(n.Children) < maxShown {
+			n.Children = append(n.Children, below)
+		}
+	}
+	n.What, n.Message = plural(len(v.Images), "image", "images"), fmt.Sprintf("%d pinned to digests", pinned)
+	return []Node{n}
 }
 
 // preflight findings that block, one cause each.

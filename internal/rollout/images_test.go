@@ -369,4 +369,3 @@ func (h *history) checkPins(cluster string, pins []v1alpha1.ImageDigest, known [
 		}
 	}
 }
-

@@ -132,6 +132,10 @@ func stories() map[string]explain.Input {
 		}}
 	}))
 
+	in = application("False", "Blocked", blocked("4 clusters wait for image \"registry.internal/proxy:1\" to be resolved, which the strategy requires: the registry wants credentials, and is asked without"))
+	in.Rollout.Spec.ForProvider.Strategy.Images, in.Rollout.Status.AtProvider.Images = v1alpha1.ImagesRequire, controltest.Images()
+	out["images-required"] = in
+
 	out["gate-waits"] = application("False", "Progressing", controltest.Rollout(), releases("prod.eu", 44, v1alpha1.Healthy, "", fine)...)
 
 	since := controltest.Before(4 * time.Minute)

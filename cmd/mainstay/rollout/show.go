@@ -15,6 +15,7 @@ const (
 	// maxFindings, maxProblems and maxClosed are how much of each is spelled out.
 	maxFindings = 5
 	maxProblems = 5
+	maxImages   = 8
 )
 
 // Lines that show a Rollout.
@@ -25,6 +26,7 @@ func Lines(v control.View, s screen.Screen) []screen.Line {
 	p.steps()
 	p.gates()
 	p.preflight()
+	p.images()
 	p.problems()
 	p.next()
 	return p.lines
@@ -207,6 +209,38 @@ func (p *painter) preflight() {
 		if d.Fix != "" {
 			p.add(screen.Span{Text: "      " + d.Fix})
 		}
+	}
+}
+
+func (p *painter) images() {
+	all := p.view.Images
+	if len(all) == 0 {
+		return
+	}
+	written, width := 0, 0
+	for i, im := range all {
+		if im.Digest == "" {
+			written++
+		}
+		if i < maxImages {
+			width = max(width, len(im.Image))
+		}
+	}
+	title := fmt.Sprintf("Images: %d pinned to digests", len(all)-written)
+	if written > 0 {
+		title += fmt.Sprintf(", %d left as written", written)
+	}
+	p.title(title)
+	for i, im := range all {
+		if i == maxImages {
+			p.add(screen.Span{Text: fmt.Sprintf("  and %d more", len(all)-i), Style: screen.Faint})
+			return
+		}
+		style := screen.Faint
+		if im.Digest == "" {
+			style = screen.Busy
+		}
+		p.add(screen.Span{Text: "  " + screen.Pad(im.Image, width) + "  "}, screen.Span{Text: control.ImageText(im), Style: style})
 	}
 }
 

@@ -41,6 +41,7 @@ func TestShow(t *testing.T) {
 		"completed": {rollout: controltest.Rollout(controltest.Phase(v1alpha1.RolloutCompleted, "healthy on 1000 clusters"), func(ro *v1alpha1.Rollout) {
 			all := v1alpha1.RolloutCount{Total: 1000, Updated: 1000, Ready: 1000}
 			ro.Status.AtProvider.Clusters, ro.Status.AtProvider.Waves = all, nil
+			ro.Status.AtProvider.Images = controltest.Images()
 		}), screen: screen.Screen{Terminal: true, Width: 100}},
 		"steps-behind": {rollout: controltest.Rollout(func(ro *v1alpha1.Rollout) {
 			ro.SetGeneration(5)

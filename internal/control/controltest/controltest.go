@@ -2,6 +2,7 @@
 package controltest
 
 import (
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,14 @@ var Now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // Before now.
 func Before(d time.Duration) metav1.Time { return metav1.NewTime(Now.Add(-d)) }
+
+// Images of the revision, one of which could not be resolved.
+func Images() *v1alpha1.RolloutImages {
+	return &v1alpha1.RolloutImages{Bundles: []string{"shop.1"}, Images: []v1alpha1.ResolvedImage{
+		{Image: "registry.example/shop:2.0", Digest: "sha256:" + strings.Repeat("0123456789abcdef", 4)},
+		{Image: "registry.internal/proxy:1", Message: "the registry wants credentials, and is asked without"},
+	}}
+}
 
 // Rollout on its way: the canary wave is over, the next waits for its gates.
 func Rollout(change ...func(*v1alpha1.Rollout)) *v1alpha1.Rollout {
