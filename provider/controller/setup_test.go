@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -274,7 +275,7 @@ func newWorld(t *testing.T) *world {
 	if w.hub, err = client.NewWithWatch(w.hubConfig, client.Options{Scheme: s}); err != nil {
 		t.Fatal(err)
 	}
-	w.targets = target.NewClients(w.hub)
+	w.targets = target.NewClients(w.hub, clock.RealClock{})
 	b, err := local.New(local.Config{Binaries: bin, State: w.state})
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +300,7 @@ func newWorld(t *testing.T) *world {
 	o.Features.Enable(feature.EnableBetaManagementPolicies)
 	d := Deps{
 		Backends: providerconfig.Backends{v1alpha1.BackendLocal: b, v1alpha1.BackendKubeconfig: kubeconfig.New()},
-		Targets:  target.NewClients(mgr.GetClient()),
+		Targets:  target.NewClients(mgr.GetClient(), clock.RealClock{}),
 		Workers:  Workers{Clusters: 5, NodePools: 5, Releases: 5, Rollouts: 5},
 	}
 	if err := SetupGated(mgr, o, d, func(err error) { t.Error(err) }); err != nil {

@@ -202,7 +202,7 @@ func realCluster(t *testing.T) (target.Connector, client.Client, *v1alpha1.Clust
 	hub := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "fleets", Name: names.Kubeconfig("eu.one")}, Data: map[string][]byte{target.KubeconfigKey: kubeconfig},
 	}).Build()
-	return target.NewClients(hub), admin, cr
+	return target.NewClients(hub, clock.RealClock{}), admin, cr
 }
 
 func parse(t *testing.T, doc string) *unstructured.Unstructured {

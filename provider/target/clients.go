@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -37,11 +40,16 @@ const (
 	// together. How many it answers in a second is its own affair: one that has too much
 	// to do says so, and is given time.
 	maxCalls = 16
+	// trustFor is how long a kubeconfig is not read again while it works. Whatever shows
+	// that it may not be the right one any more ends that at once. So a change to it is
+	// noticed within that time at the latest, and reading it is no part of every reconcile.
+	trustFor = 30 * time.Second
 )
 
 // Clients is the Connector that reads kubeconfigs from the hub and keeps clients.
 type Clients struct {
-	hub client.Reader
+	hub   client.Reader
+	clock clock.PassiveClock
 
 	mu       sync.Mutex
 	clusters *lru.Cache // of *connection, by types.NamespacedName
@@ -49,9 +57,10 @@ type Clients struct {
 
 // NewClients returns a Connector that reads Secrets with the given reader. The reader
 // should not cache: Secrets are many, and are not the provider's to remember.
-func NewClients(hub client.Reader) *Clients {
+func NewClients(hub client.Reader, c clock.PassiveClock) *Clients {
 	return &Clients{
 		hub:      hub,
+		clock:    c,
 		clusters: lru.NewWithEvictionFunc(maxClusters, func(_ lru.Key, v any) { v.(*connection).close() }), //nolint:forcetypeassert // Holds nothing else.
 	}
 }
@@ -85,6 +94,9 @@ func (c *Clients) Open(cr *v1alpha1.Cluster, kubeconfig []byte) (Target, error) 
 }
 
 func (c *Clients) connect(ctx context.Context, cr *v1alpha1.Cluster) (*connection, error) {
+	if conn := c.trusted(cr); conn != nil {
+		return conn, nil
+	}
 	s := &corev1.Secret{}
 	err := c.hub.Get(ctx, types.NamespacedName{Namespace: cr.GetNamespace(), Name: SecretName(cr)}, s)
 	if kerrors.IsNotFound(err) || (err == nil && !belongs(s, cr)) {
@@ -96,7 +108,32 @@ func (c *Clients) connect(ctx context.Context, cr *v1alpha1.Cluster) (*connectio
 	if len(s.Data[KubeconfigKey]) == 0 {
 		return nil, notReady(cr)
 	}
-	return c.connection(cr, s.Data[KubeconfigKey])
+	conn, err := c.connection(cr, s.Data[KubeconfigKey])
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.secret, conn.read = s.GetName(), c.clock.Now()
+	conn.doubted.Store(false)
+	return conn, nil
+}
+
+// trusted connection to a cluster, whose kubeconfig was read lately and has worked since.
+// It is nil where there is none.
+func (c *Clients) trusted(cr *v1alpha1.Cluster) *connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	v, ok := c.clusters.Get(client.ObjectKeyFromObject(cr))
+	if !ok {
+		return nil
+	}
+	conn := v.(*connection) //nolint:forcetypeassert // Holds nothing else.
+	if conn.uid != cr.GetUID() || conn.secret != SecretName(cr) || conn.doubted.Load() || c.clock.Since(conn.read) >= trustFor {
+		return nil
+	}
+	return conn
 }
 
 // remembered connection to a cluster that has lost its Secret. Where a cluster is
@@ -164,6 +201,12 @@ type connection struct {
 	uid    types.UID
 	digest [sha256.Size]byte
 
+	// secret that its kubeconfig was read from, and when. It is doubted once a call has
+	// failed in a way that another kubeconfig could mend.
+	secret  string
+	read    time.Time
+	doubted *atomic.Bool
+
 	cluster   types.NamespacedName
 	config    *rest.Config
 	transport *http.Transport
@@ -178,7 +221,9 @@ func newConnection(cluster types.NamespacedName, cfg *rest.Config) (*connection,
 	if err != nil {
 		return nil, invalid("its certificates or key cannot be used")
 	}
+	doubted := &atomic.Bool{}
 	c := &connection{
+		doubted:   doubted,
 		cluster:   cluster,
 		transport: t,
 		targets:   lru.New(maxTenants),
@@ -188,7 +233,7 @@ func newConnection(cluster types.NamespacedName, cfg *rest.Config) (*connection,
 			Username:       cfg.Username,
 			Password:       cfg.Password,
 			UserAgent:      "mainstay-provider",
-			Transport:      &bounded{cluster: cluster, next: t, timeout: callTimeout, slots: make(chan struct{}, maxCalls)},
+			Transport:      &bounded{cluster: cluster, next: t, timeout: callTimeout, slots: make(chan struct{}, maxCalls), doubt: func() { doubted.Store(true) }},
 			QPS:            -1,
 			WarningHandler: rest.NoWarnings{},
 		},

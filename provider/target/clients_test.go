@@ -15,9 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
@@ -94,7 +97,7 @@ func TestConnect(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := NewClients(fake.NewClientBuilder().WithObjects(tc.secrets...).Build())
+			c := NewClients(fake.NewClientBuilder().WithObjects(tc.secrets...).Build(), clock.RealClock{})
 			if tc.known {
 				if _, err := c.Open(tc.cluster, write(t, nil)); err != nil {
 					t.Fatal(err)
@@ -111,7 +114,8 @@ func TestConnect(t *testing.T) {
 
 func TestClientsAreKept(t *testing.T) {
 	hub := fake.NewClientBuilder().WithObjects(secret("eu-1.kubeconfig", "uid", write(t, nil))).Build()
-	c, ctx, cr := NewClients(hub), context.Background(), cluster("uid")
+	now := clocktesting.NewFakePassiveClock(time.Unix(100, 0))
+	c, ctx, cr := NewClients(hub, now), context.Background(), cluster("uid")
 
 	first, err := c.Tenant(ctx, cr, "shop")
 	if err != nil {
@@ -136,12 +140,16 @@ func TestClientsAreKept(t *testing.T) {
 	if err := hub.Update(ctx, changed); err != nil {
 		t.Fatal(err)
 	}
+	if again, err = c.Tenant(ctx, cr, "shop"); err != nil || first != again {
+		t.Errorf("Tenant(...): a kubeconfig that was just read must not be read again, error: %v", err)
+	}
+	now.SetTime(now.Now().Add(trustFor))
 	rotated, err := c.Tenant(ctx, cr, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first == rotated {
-		t.Error("Tenant(...): a client must not outlive its kubeconfig")
+		t.Error("Tenant(...): a client must not outlive its kubeconfig for long")
 	}
 	if diff := cmp.Diff(1, c.clusters.Len()); diff != "" {
 		t.Errorf("Tenant(...): one cluster has one connection: -want, +got:\n%s", diff)
@@ -159,7 +167,7 @@ func TestIdentity(t *testing.T) {
 		c.Clusters["c"].Server = s.URL
 		c.Clusters["c"].CertificateAuthorityData = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	})
-	c := NewClients(fake.NewClientBuilder().WithObjects(secret("eu-1.kubeconfig", "uid", kubeconfig)).Build())
+	c := NewClients(fake.NewClientBuilder().WithObjects(secret("eu-1.kubeconfig", "uid", kubeconfig)).Build(), clock.RealClock{})
 
 	tenant, err := c.Tenant(context.Background(), cluster("uid"), "shop")
 	if err != nil {
@@ -285,5 +293,56 @@ func secret(name string, owner types.UID, kubeconfig []byte) *corev1.Secret {
 			APIVersion: "m.mainstay.dev/v1alpha1", Kind: "Cluster", Name: "eu-1", UID: owner, Controller: ptr.To(true),
 		}}},
 		Data: map[string][]byte{KubeconfigKey: kubeconfig},
+	}
+}
+
+func TestDoubt(t *testing.T) {
+	status := http.StatusOK
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	kubeconfig := write(t, func(c *clientcmdapi.Config) {
+		c.Clusters["c"].Server = srv.URL
+		c.Clusters["c"].CertificateAuthorityData = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	})
+	cases := map[string]struct {
+		reason string
+		happen func()
+		want   int
+	}{
+		"Works":        {reason: "While a kubeconfig works it is not read again.", happen: func() {}, want: 1},
+		"Forbidden":    {reason: "Who is known but may not do something has the right kubeconfig.", happen: func() { status = http.StatusForbidden }, want: 1},
+		"Unauthorized": {reason: "Where nobody is known by it any more there may be another one.", happen: func() { status = http.StatusUnauthorized }, want: 2},
+		"Silent":       {reason: "A cluster that does not answer may be somewhere else by now.", happen: srv.Close, want: 2},
+	}
+	for _, name := range []string{"Works", "Forbidden", "Unauthorized", "Silent"} { // The server stays closed.
+		tc := cases[name]
+		t.Run(name, func(t *testing.T) {
+			status = http.StatusOK
+			reads := 0
+			hub := fake.NewClientBuilder().
+				WithObjects(secret("eu-1.kubeconfig", "uid", kubeconfig)).
+				WithInterceptorFuncs(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+					reads++
+					return c.Get(ctx, key, o, opts...)
+				}}).Build()
+			c, cr := NewClients(hub, clocktesting.NewFakePassiveClock(time.Unix(100, 0))), cluster("uid")
+			if _, err := c.Admin(t.Context(), cr); err != nil {
+				t.Fatal(err)
+			}
+			tc.happen()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, _ := c.clusters.Get(client.ObjectKeyFromObject(cr))
+			if rsp, err := v.(*connection).config.Transport.RoundTrip(r); err == nil {
+				_ = rsp.Body.Close()
+			}
+			if _, err := c.Admin(t.Context(), cr); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, reads); diff != "" {
+				t.Errorf("\n%s\nreads of the kubeconfig: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

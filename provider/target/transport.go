@@ -47,6 +47,9 @@ type bounded struct {
 	timeout time.Duration
 	// slots bound how many calls wait for an answer at a time. Nil is no bound.
 	slots chan struct{}
+	// doubt is called where the cluster did not answer, or did not know who asks. Nil is
+	// nobody to tell.
+	doubt func()
 }
 
 // RoundTrip sends a request, once there is a slot for it.
@@ -66,13 +69,23 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		err = b.explain(r.Context(), ctx, err)
 		cancel()
 		if silent := (&UnreachableError{}); errors.As(err, &silent) {
+			b.doubted()
 			metrics.Default.Targets.Called(b.cluster, r.Method, 0, time.Since(began))
 		}
 		return nil, err
 	}
+	if rsp.StatusCode == http.StatusUnauthorized {
+		b.doubted()
+	}
 	metrics.Default.Targets.Called(b.cluster, r.Method, rsp.StatusCode, time.Since(began))
 	rsp.Body = &body{ReadCloser: rsp.Body, close: cancel, explain: func(err error) error { return b.explain(r.Context(), ctx, err) }}
 	return rsp, nil
+}
+
+func (b *bounded) doubted() {
+	if b.doubt != nil {
+		b.doubt()
+	}
 }
 
 var errTimeout = errors.New("it did not answer in time")

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -33,7 +34,7 @@ const (
 // Looker looks into clusters by their kubeconfigs on the hub, where the user may read
 // them, as the tenant.
 func Looker(hub client.Reader) func(context.Context, *v1alpha1.Cluster, string) (client.Reader, error) {
-	clients := target.NewClients(hub)
+	clients := target.NewClients(hub, clock.RealClock{})
 	return func(ctx context.Context, c *v1alpha1.Cluster, tenant string) (client.Reader, error) {
 		t, err := clients.Tenant(ctx, c, tenant)
 		if err != nil {

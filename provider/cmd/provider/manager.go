@@ -126,7 +126,7 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		o.ChangeLogOptions = &xpcontroller.ChangeLogOptions{ChangeLogger: managed.NewGRPCChangeLogger(
 			changelogsv1alpha1.NewChangeLogServiceClient(conn), managed.WithProviderVersion("mainstay-provider:"+version.String()))}
 	}
-	targets, registries := target.NewClients(mgr.GetClient()), registriesOf(f)
+	targets, registries := target.NewClients(mgr.GetClient(), clock.RealClock{}), registriesOf(f)
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
 		Targets:  targets,

@@ -66,7 +66,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	}
 
 	hub := mgr.GetClient()
-	r := managed.NewReconciler(steady.Quiet(mgr), resource.ManagedKind(v1alpha1.ClusterGVK), append(steady.Options(o, d.Jitter),
+	r := managed.NewReconciler(steady.Quiet(mgr, nil), resource.ManagedKind(v1alpha1.ClusterGVK), append(steady.Options(o, d.Jitter),
 		managed.WithTypedExternalConnector(&connector{
 			hub:      hub,
 			usage:    resource.NewProviderConfigUsageTracker(hub, &v1alpha1.ProviderConfigUsage{}),

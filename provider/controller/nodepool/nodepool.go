@@ -55,7 +55,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	}
 
 	hub := mgr.GetClient()
-	r := managed.NewReconciler(steady.Quiet(mgr), resource.ManagedKind(v1alpha1.NodePoolGVK), append(steady.Options(o, d.Jitter),
+	r := managed.NewReconciler(steady.Quiet(mgr, nil), resource.ManagedKind(v1alpha1.NodePoolGVK), append(steady.Options(o, d.Jitter),
 		managed.WithTypedExternalConnector(&connector{
 			hub:      hub,
 			resolver: &providerconfig.Resolver{Hub: hub, Backends: d.Backends},

@@ -70,6 +70,7 @@ type applier struct {
 func (a *applier) Observe(ctx context.Context, mg *v1alpha1.Release) (managed.ExternalObservation, error) {
 	a.before = *mg.Status.DeepCopy()
 	a.began = a.clock.Now()
+	a.pending.begin(mg, a.began)
 	a.held, a.failed, a.stepping = map[string]string{}, map[string]bool{}, map[string]string{}
 	if err := a.want(ctx, mg); err != nil {
 		return managed.ExternalObservation{}, a.fail(mg, err)
@@ -215,12 +216,21 @@ func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
 	return nil
 }
 
-// readWanted reads the objects that are wanted. Those that were applied are listed where
-// there are several of a kind, and the others got one by one.
+// readWanted reads the objects that are wanted, but for those that were healthy a moment
+// ago. Those that were applied are listed where there are several of a kind, and the others
+// got one by one.
 func (a *applier) readWanted(ctx context.Context, mg *v1alpha1.Release, looked []v1alpha1.ObjectReference) error {
 	var applied, missing []v1alpha1.ObjectReference
+	identity := a.identity(mg)
+	var look []v1alpha1.ObjectReference
 	for _, ref := range looked {
-		if a.memory.trace(mg.GetUID(), a.key(ref), a.traces[a.key(ref)]) != "" {
+		key := a.key(ref)
+		if live := a.pending.lately(mg, identity, key, a.began); live != nil {
+			a.live[key] = live
+			continue
+		}
+		look = append(look, ref)
+		if a.memory.trace(mg.GetUID(), key, a.traces[key]) != "" {
 			applied = append(applied, ref)
 		}
 	}
@@ -230,7 +240,7 @@ func (a *applier) readWanted(ctx context.Context, mg *v1alpha1.Release, looked [
 	if err != nil {
 		return err
 	}
-	for _, ref := range looked {
+	for _, ref := range look {
 		key := a.key(ref)
 		if u := listed[key.ref]; u != nil {
 			a.live[key] = u

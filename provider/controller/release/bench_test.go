@@ -185,7 +185,7 @@ func newBenchFleet(b *testing.B, clusters, apps int) *benchFleet {
 		}
 		return err == nil, nil
 	}))
-	f.targets = target.NewClients(f.hub)
+	f.targets = target.NewClients(f.hub, clock.RealClock{})
 	for i := range clusters {
 		cr := newCluster()
 		cr.SetName(fmt.Sprintf("prod.c-%d", i))

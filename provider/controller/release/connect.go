@@ -37,11 +37,13 @@ type connector struct {
 	targets target.Connector
 	bundles *bundles
 	memory  *memory
+	// pending changes are those that are under way.
+	pending *pending
 	clock   clock.PassiveClock
 }
 
 func newConnector(hub client.Client, live client.Reader, targets target.Connector, cl clock.PassiveClock) *connector {
-	return &connector{hub: hub, live: live, targets: targets, bundles: newBundles(hub), memory: newMemory(), clock: cl}
+	return &connector{hub: hub, live: live, targets: targets, bundles: newBundles(hub), memory: newMemory(), pending: newPending(), clock: cl}
 }
 
 // Connect to the cluster of a Release, as its tenant.
@@ -71,6 +73,7 @@ func (c *connector) Connect(ctx context.Context, mg *v1alpha1.Release) (external
 
 // connectToRemove connects to whatever is left of a Release's cluster.
 func (c *connector) connectToRemove(ctx context.Context, mg *v1alpha1.Release) (external, error) {
+	c.pending.end(mg.GetUID())
 	if len(mg.Status.AtProvider.Inventory) == 0 {
 		return &gone{connector: c}, nil
 	}

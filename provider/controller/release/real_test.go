@@ -75,7 +75,7 @@ func newReal(t *testing.T) *actual {
 	secret.SetNamespace("platform")
 	secret.SetName(names.Kubeconfig("prod.eu-1"))
 	hub := fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&v1alpha1.Release{}, &v1alpha1.Cluster{}).WithObjects(newCluster(), secret).Build()
-	targets := target.NewClients(hub)
+	targets := target.NewClients(hub, clock.RealClock{})
 
 	r := &actual{t: t, hub: hub, plane: plane}
 	as := func(tgt target.Target, err error) client.Client {

@@ -82,11 +82,11 @@ func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jit
 		return err
 	}
 	c := newConnector(mgr.GetClient(), mgr.GetAPIReader(), targets, clock.RealClock{})
-	r := managed.NewReconciler(steady.Quiet(mgr), resource.ManagedKind(v1alpha1.ReleaseGVK), append(steady.Options(o, jitter),
+	r := managed.NewReconciler(steady.Quiet(mgr, c.pending.waits), resource.ManagedKind(v1alpha1.ReleaseGVK), append(steady.Options(o, jitter),
 		managed.WithTypedExternalConnector[*v1alpha1.Release](c),
 		managed.WithInitializers(),
 		managed.WithTimeout(timeout),
-		managed.WithPollIntervalHook(poll(clock.RealClock{}, steady.Poll(jitter, rand.Float64))),
+		managed.WithPollIntervalHook(c.poll(steady.Poll(jitter, rand.Float64))),
 		managed.WithLogger(o.Logger.WithValues("controller", controllerName)),
 		managed.WithRecorder(steady.Recorder{
 			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...),

@@ -98,3 +98,21 @@ func (a *applier) record(mg *v1alpha1.Release, refs []v1alpha1.ObjectReference) 
 	}
 	return out
 }
+
+// healthy objects that are as they were applied last. Nobody waits for those.
+func (a *applier) healthy(mg *v1alpha1.Release) map[objectKey]*unstructured.Unstructured {
+	out := map[objectKey]*unstructured.Unstructured{}
+	for _, c := range a.set.Components {
+		for _, o := range c.Objects {
+			key := a.key(o.Ref())
+			live := a.live[key]
+			if live == nil || a.health(key, live).Health != v1alpha1.Healthy {
+				continue
+			}
+			if settled, err := a.objectSettled(mg, o); err == nil && settled {
+				out[key] = live
+			}
+		}
+	}
+	return out
+}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
@@ -27,9 +26,13 @@ const (
 	// quiet is how long a change that is under way is not news. Most are over before,
 	// and cost one write less for it.
 	quiet = 10 * time.Second
+	// unsaid is how long a change that has begun is no news at all, for the same reason.
+	unsaid = 5 * time.Second
 	// deadline after which what is still on its way counts as failed.
 	deadline = 10 * time.Minute
 
+	// soonest is when a change that has just begun is looked at again.
+	soonest = 700 * time.Millisecond
 	// fresh is how long what is on its way is looked at often, and stale how often
 	// it is looked at afterwards.
 	fresh = time.Minute
@@ -55,11 +58,18 @@ func (a *applier) report(mg *v1alpha1.Release, done bool) {
 	}
 	a.expire(mg)
 	a.setReady(mg)
+	if at.Health == v1alpha1.Progressing {
+		a.pending.saw(mg, a.identity(mg), a.clock.Now(), a.healthy(mg))
+	}
 	if a.noNews(mg) {
 		mg.Status = *a.before.DeepCopy()
+		a.pending.wait(mg)
 		return
 	}
 	at.Inventory = a.record(mg, at.Inventory)
+	if at.Health != v1alpha1.Progressing {
+		a.pending.end(mg.GetUID())
+	}
 }
 
 // components and their health.
@@ -182,16 +192,20 @@ func (c *connector) expire(mg *v1alpha1.Release) {
 }
 
 // noNews is true where all there is to say is that a change is still under way, and
-// the status says so already.
+// either the status says so already, or the change has only just begun. Its Ready
+// condition is of a former generation then, which says so too.
 func (a *applier) noNews(mg *v1alpha1.Release) bool {
+	if mg.Status.AtProvider.Health != v1alpha1.Progressing ||
+		a.before.GetCondition(xpv2.TypeSynced).Status != corev1.ConditionTrue ||
+		!equality.Semantic.DeepEqual(a.before.AtProvider.Procedures, mg.Status.AtProvider.Procedures) ||
+		!apply.Recorded(a.before.AtProvider.Inventory, mg.Status.AtProvider.Inventory) {
+		return false
+	}
 	ready := a.before.GetCondition(xpv2.TypeReady)
-	return mg.Status.AtProvider.Health == v1alpha1.Progressing &&
-		a.before.AtProvider.Health == v1alpha1.Progressing &&
-		ready.Status == corev1.ConditionFalse && ready.ObservedGeneration == mg.GetGeneration() &&
-		a.clock.Since(ready.LastTransitionTime.Time) < quiet &&
-		a.before.GetCondition(xpv2.TypeSynced).Status == corev1.ConditionTrue &&
-		equality.Semantic.DeepEqual(a.before.AtProvider.Procedures, mg.Status.AtProvider.Procedures) &&
-		equality.Semantic.DeepEqual(a.before.AtProvider.Inventory, mg.Status.AtProvider.Inventory)
+	if ready.ObservedGeneration == mg.GetGeneration() {
+		return a.before.AtProvider.Health == v1alpha1.Progressing && ready.Status == corev1.ConditionFalse && a.clock.Since(ready.LastTransitionTime.Time) < quiet
+	}
+	return a.clock.Since(a.pending.begun(mg)) < unsaid
 }
 
 // setReady to what the health says.
@@ -233,12 +247,17 @@ func (c *connector) setSynced(mg *v1alpha1.Release) {
 	mg.SetConditions(cond)
 }
 
-// poll often while something is on its way, at first.
-func poll(c clock.PassiveClock, steady managed.PollIntervalHook) managed.PollIntervalHook {
+// poll often while something is on its way, at first. Most changes are through within
+// seconds, and waves wait for each other.
+func (c *connector) poll(steady managed.PollIntervalHook) managed.PollIntervalHook {
 	return func(mg resource.Managed, interval time.Duration) time.Duration {
 		next := steady(mg, interval)
 		ready := mg.GetCondition(xpv2.TypeReady)
-		if ready.Status != corev1.ConditionTrue && c.Since(ready.LastTransitionTime.Time) > fresh {
+		began := c.pending.since(mg.GetUID())
+		switch {
+		case !began.IsZero() && c.clock.Since(began) < fresh:
+			return min(next, max(soonest, c.clock.Since(began)))
+		case ready.Status != corev1.ConditionTrue && c.clock.Since(ready.LastTransitionTime.Time) > fresh:
 			return max(next, min(stale, interval))
 		}
 		return next

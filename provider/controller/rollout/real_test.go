@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -103,7 +104,7 @@ func newWorld(t *testing.T) *world {
 	o.PollInterval, o.MaxConcurrentReconciles, o.GlobalRateLimiter = 2*time.Second, 5, ratelimiter.NewGlobal(100)
 	o.Features.Enable(feature.EnableBetaManagementPolicies)
 	w.must(errors.Join(
-		release.Setup(mgr, o, target.NewClients(mgr.GetAPIReader()), steady.Jitter{}),
+		release.Setup(mgr, o, target.NewClients(mgr.GetAPIReader(), clock.RealClock{}), steady.Jitter{}),
 		rollout.Setup(mgr, o, rollout.Deps{}),
 	))
 	running, stop := context.WithCancel(context.Background())

@@ -39,7 +39,7 @@ func TestQuiet(t *testing.T) {
 			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	}).Build()
-	quiet := steady.Quiet(withClient{client: c}).GetClient()
+	quiet := steady.Quiet(withClient{client: c}, func(o client.Object) bool { return o.GetAnnotations()["wait"] != "" }).GetClient()
 
 	got := &v1alpha1.Release{}
 	get := func() {
@@ -66,4 +66,9 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("The status was not written: %q", got.Status.AtProvider.Message)
 	}
 	update(1, "And only once.")
+	got.Status.AtProvider.Message = "more news"
+	got.SetAnnotations(map[string]string{"wait": "yes"})
+	update(1, "What can wait is not written.")
+	got.SetAnnotations(nil)
+	update(2, "It is when it cannot any more.")
 }
