@@ -27,7 +27,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
-	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	rfake "github.com/crossplane/crossplane-runtime/v2/pkg/resource/fake"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -222,9 +221,7 @@ func newBenchFleet(b *testing.B, clusters, apps int) *benchFleet {
 }
 
 func (f *benchFleet) restart() {
-	f.reconciler = managed.NewReconciler(&rfake.Manager{Client: f.hub, Scheme: f.scheme}, resource.ManagedKind(v1alpha1.ReleaseGVK),
-		managed.WithTypedExternalConnector[*v1alpha1.Release](newConnector(f.hub, f.hub, f.targets, clock.RealClock{})),
-		managed.WithInitializers(), managed.WithManagementPolicies())
+	f.reconciler = newReconciler(&rfake.Manager{Client: f.hub, Scheme: f.scheme}, newConnector(f.hub, f.hub, f.targets, clock.RealClock{}), managed.WithManagementPolicies())
 }
 
 func benchComponent(b *testing.B, app, value string) bundle.Component {

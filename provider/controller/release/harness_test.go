@@ -24,7 +24,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
-	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	rfake "github.com/crossplane/crossplane-runtime/v2/pkg/resource/fake"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
@@ -47,9 +46,10 @@ type harness struct {
 	clock *testingclock.FakePassiveClock
 	hub   client.Client
 	far   *cluster
-	// hubWrites counts the writes to the hub, farWrites those to the cluster.
-	hubWrites, farWrites int
-	reconciler           *managed.Reconciler
+	// hubWrites counts the writes to the hub, farWrites those to the cluster, and farReads
+	// what of it was got.
+	hubWrites, farWrites, farReads int
+	reconciler                     *managed.Reconciler
 }
 
 // A cluster is a fake of one.
@@ -161,6 +161,10 @@ func newHarness(t *testing.T, objects ...client.Object) *harness {
 		mapper.Add(gvk, scope)
 	}
 	far := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithRESTMapper(mapper).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			h.farReads++
+			return c.Get(ctx, key, o, opts...)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			h.farWrites++
 			return c.Apply(ctx, o, opts...)
@@ -179,8 +183,7 @@ func newHarness(t *testing.T, objects ...client.Object) *harness {
 // restart the controller: it forgets everything.
 func (h *harness) restart(s *runtime.Scheme) {
 	c := newConnector(h.hub, h.hub, h.far, h.clock)
-	h.reconciler = managed.NewReconciler(&rfake.Manager{Client: h.hub, Scheme: s}, resource.ManagedKind(v1alpha1.ReleaseGVK),
-		managed.WithTypedExternalConnector[*v1alpha1.Release](c), managed.WithInitializers(), managed.WithManagementPolicies())
+	h.reconciler = newReconciler(&rfake.Manager{Client: h.hub, Scheme: s}, c, managed.WithManagementPolicies())
 }
 
 // reconcile the Release once and return what it is then. It is nil once it is gone.

@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
-	xpresource "github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	rfake "github.com/crossplane/crossplane-runtime/v2/pkg/resource/fake"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -99,9 +98,7 @@ func newReal(t *testing.T) *actual {
 	node.Status.Allocatable = node.Status.Capacity
 	r.must(r.admin.Create(ctx, node))
 
-	r.reconciler = managed.NewReconciler(&rfake.Manager{Client: hub, Scheme: s}, xpresource.ManagedKind(v1alpha1.ReleaseGVK),
-		managed.WithTypedExternalConnector[*v1alpha1.Release](newConnector(hub, hub, targets, clock.RealClock{})),
-		managed.WithInitializers(), managed.WithManagementPolicies())
+	r.reconciler = newReconciler(&rfake.Manager{Client: hub, Scheme: s}, newConnector(hub, hub, targets, clock.RealClock{}), managed.WithManagementPolicies())
 	return r
 }
 

@@ -82,9 +82,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jit
 		return err
 	}
 	c := newConnector(mgr.GetClient(), mgr.GetAPIReader(), targets, clock.RealClock{})
-	r := managed.NewReconciler(steady.Quiet(mgr, c.pending.waits), resource.ManagedKind(v1alpha1.ReleaseGVK), append(steady.Options(o, jitter),
-		managed.WithTypedExternalConnector[*v1alpha1.Release](c),
-		managed.WithInitializers(),
+	r := newReconciler(mgr, c, append(steady.Options(o, jitter),
 		managed.WithTimeout(timeout),
 		managed.WithPollIntervalHook(c.poll(steady.Poll(jitter, rand.Float64))),
 		managed.WithLogger(o.Logger.WithValues("controller", controllerName)),
@@ -100,6 +98,12 @@ func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jit
 		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(releasesBy(mgr.GetClient(), indexCluster)), builder.WithPredicates(clusterChanged())).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(releasesBy(mgr.GetClient(), indexBundle)), builder.WithPredicates(bundleAppeared())).
 		Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
+}
+
+// newReconciler of Releases, which writes no more than it has to.
+func newReconciler(mgr ctrl.Manager, c *connector, o ...managed.ReconcilerOption) *managed.Reconciler {
+	return managed.NewReconciler(steady.Quiet(mgr, c.pending.waits), resource.ManagedKind(v1alpha1.ReleaseGVK),
+		append(o, managed.WithTypedExternalConnector[*v1alpha1.Release](c), managed.WithInitializers())...)
 }
 
 // routine is true of events that are not worth an event: a Release is brought up to
