@@ -63,6 +63,8 @@ type bench struct {
 
 	rows  []row
 	notes []string
+	// idle is what each process uses in a second while nothing happens.
+	idle map[string]float64
 	// connections of the floor, once it has them.
 	connections []connection
 }

@@ -33,7 +33,9 @@ type reading struct {
 
 // A use is the difference of two readings.
 type use struct {
-	wall                      time.Duration
+	// wall is how long it took, and metered how long the meters ran: until the clusters
+	// had come to rest.
+	wall, metered             time.Duration
 	cpu                       map[string]time.Duration
 	hubWrites                 map[string]uint64
 	targetWrites, targetCalls uint64
@@ -69,8 +71,24 @@ func (u use) total() time.Duration {
 // procFloor is the part of this program itself.
 const procFloor = "floor"
 
-func (b *bench) read(ctx context.Context) (reading, error) {
-	r := reading{at: time.Now(), cpu: map[string]time.Duration{}}
+// read the meters. Counts are read before processor times where something begins, and
+// after them where it has ended, so that reading is no part of it.
+func (b *bench) read(ctx context.Context, ended bool) (r reading, err error) {
+	steps := []func() error{func() error { return b.readCounts(ctx, &r) }, func() error { return b.readTimes(&r) }}
+	if ended {
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// readTimes of all processes.
+func (b *bench) readTimes(r *reading) error {
+	r.at, r.cpu = time.Now(), map[string]time.Duration{}
 	for _, p := range process.List(b.State) {
 		d, err := cpuOf(p.PID)
 		if err != nil {
@@ -79,23 +97,23 @@ func (b *bench) read(ctx context.Context) (reading, error) {
 		r.cpu[b.Role(p.Name)] += d
 	}
 	own, err := cpuOf(os.Getpid())
-	if err != nil {
-		return r, err
-	}
 	r.cpu[procFloor] = own
-	if r.hubWrites, err = b.hubWrites(ctx); err != nil {
-		return r, err
+	return err
+}
+
+// readCounts of requests.
+func (b *bench) readCounts(ctx context.Context, r *reading) error {
+	writes, err := b.hubWrites(ctx)
+	if err != nil {
+		return err
 	}
 	s, err := b.Simulator.Statistics(ctx)
-	if err != nil {
-		return r, err
-	}
-	r.targetWrites, r.targetCalls = s.Writes, s.Calls
-	return r, nil
+	r.hubWrites, r.targetWrites, r.targetCalls = writes, s.Writes, s.Calls
+	return err
 }
 
 func (r reading) since(was reading) use {
-	u := use{wall: r.at.Sub(was.at), cpu: map[string]time.Duration{}, hubWrites: map[string]uint64{}, targetWrites: r.targetWrites - was.targetWrites, targetCalls: r.targetCalls - was.targetCalls}
+	u := use{wall: r.at.Sub(was.at), metered: r.at.Sub(was.at), cpu: map[string]time.Duration{}, hubWrites: map[string]uint64{}, targetWrites: r.targetWrites - was.targetWrites, targetCalls: r.targetCalls - was.targetCalls}
 	for name, d := range r.cpu {
 		u.cpu[name] = d - was.cpu[name]
 	}

@@ -41,30 +41,44 @@ func scenarios() []scenario {
 	}
 }
 
-// measured runs something until it is true, and reads the meters before and after.
+// measured runs something until it is true and the clusters have come to rest, and reads
+// the meters before and after.
 func (b *bench) measured(ctx context.Context, begin func() error, what string, so func(context.Context) (bool, error)) (use, error) {
-	before, err := b.read(ctx)
+	u, err := b.metered(ctx, func() error {
+		if err := begin(); err != nil {
+			return err
+		}
+		return b.Await(ctx, what, so)
+	})
+	delete(u.cpu, procFloor) // It only waited.
+	return u, err
+}
+
+// metered reads the meters before something, and once the clusters have come to rest after it.
+func (b *bench) metered(ctx context.Context, do func() error) (use, error) {
+	before, err := b.read(ctx, false)
 	if err != nil {
 		return use{}, err
 	}
-	if err := begin(); err != nil {
+	if err := do(); err != nil {
 		return use{}, err
 	}
-	if err := b.Await(ctx, what, so); err != nil {
+	wall := time.Since(before.at)
+	if err := b.settle(ctx); err != nil {
 		return use{}, err
 	}
-	after, err := b.read(ctx)
+	after, err := b.read(ctx, true)
 	if err != nil {
 		return use{}, err
 	}
 	u := after.since(before)
-	delete(u.cpu, procFloor) // It only waited.
+	u.wall = wall
 	return u, nil
 }
 
-// change an application to a version in which so many of its ten objects are new.
-func (b *bench) change(ctx context.Context, app string, version, of int, s v1alpha1.RolloutStrategy) (use, error) {
-	name, err := b.Seal(ctx, app, fleet.Payload(app, version, of))
+// change an application.
+func (b *bench) change(ctx context.Context, app string, objects []unstructured.Unstructured, s v1alpha1.RolloutStrategy) (use, error) {
+	name, err := b.Seal(ctx, app, objects)
 	if err != nil {
 		return use{}, err
 	}
@@ -73,25 +87,29 @@ func (b *bench) change(ctx context.Context, app string, version, of int, s v1alp
 }
 
 // turns of the floor and of a rollout, on objects of different names.
-func (b *bench) turns(title string, objects int, fn func(round int) (floor, rollout use, err error)) error {
+func (b *bench) turns(ctx context.Context, title string, objects int, fn func(round int) (floor, rollout use, err error)) error {
 	r := row{title: title, objects: objects}
 	for i := range b.Rounds {
+		if err := b.rest(ctx); err != nil {
+			return err
+		}
 		f, u, err := fn(i)
 		if err != nil {
 			return err
 		}
-		r.floor, r.rollout = append(r.floor, f), append(r.rollout, u)
+		r.floor, r.rollout = append(r.floor, b.net(f)), append(r.rollout, b.net(u))
 	}
 	b.rows = append(b.rows, r)
 	return nil
 }
 
 func (b *bench) s1(ctx context.Context) error {
-	return b.turns("S1 create 10 objects", 10, func(i int) (f, u use, err error) {
-		if f, err = b.floor(ctx, fleet.Payload("floor"+strconv.Itoa(i), 0, 0)); err != nil {
+	return b.turns(ctx, "S1 create 10 objects", 10, func(i int) (f, u use, err error) {
+		if f, err = b.floor(ctx, fleet.WithoutPods(fleet.Payload("floor"+strconv.Itoa(i), 0, 0))); err != nil {
 			return
 		}
-		u, err = b.change(ctx, "app"+strconv.Itoa(i), 0, 0, v1alpha1.RolloutStrategy{})
+		app := "app" + strconv.Itoa(i)
+		u, err = b.change(ctx, app, fleet.WithoutPods(fleet.Payload(app, 0, 0)), v1alpha1.RolloutStrategy{})
 		return
 	})
 }
@@ -99,24 +117,24 @@ func (b *bench) s1(ctx context.Context) error {
 func (b *bench) s2(ctx context.Context) error {
 	for _, of := range []int{10, 1} {
 		// What does not change is the same from here on.
-		if _, err := b.floor(ctx, fleet.Payload("floor0", 10*of, of)); err != nil {
+		if _, err := b.floor(ctx, fleet.WithoutPods(fleet.Payload("floor0", 10*of, of))); err != nil {
 			return err
 		}
-		if _, err := b.change(ctx, "app0", 10*of, of, v1alpha1.RolloutStrategy{}); err != nil {
+		if _, err := b.change(ctx, "app0", fleet.WithoutPods(fleet.Payload("app0", 10*of, of)), v1alpha1.RolloutStrategy{}); err != nil {
 			return err
 		}
-		err := b.turns(fmt.Sprintf("S2 change %d of 10", of), of, func(i int) (f, u use, err error) {
+		err := b.turns(ctx, fmt.Sprintf("S2 change %d of 10", of), of, func(i int) (f, u use, err error) {
 			version := 10*of + i + 1
 			if i%2 == 1 { // In turn, so that neither is always first.
-				if u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{}); err != nil {
+				if u, err = b.change(ctx, "app0", fleet.WithoutPods(fleet.Payload("app0", version, of)), v1alpha1.RolloutStrategy{}); err != nil {
 					return
 				}
 			}
 			// The floor knows what has changed, and sends nothing else.
-			if f, err = b.floor(ctx, fleet.Payload("floor0", version, of)[:of]); err != nil || i%2 == 1 {
+			if f, err = b.floor(ctx, fleet.WithoutPods(fleet.Payload("floor0", version, of)[:of])); err != nil || i%2 == 1 {
 				return
 			}
-			u, err = b.change(ctx, "app0", version, of, v1alpha1.RolloutStrategy{})
+			u, err = b.change(ctx, "app0", fleet.WithoutPods(fleet.Payload("app0", version, of)), v1alpha1.RolloutStrategy{})
 			return
 		})
 		if err != nil {
@@ -141,7 +159,7 @@ func (b *bench) s3(ctx context.Context) error {
 	r := row{title: "S3 staged 20/30/50", objects: 10}
 	for i := range b.Rounds {
 		stop, most := b.watchUnavailable(ctx, "app0")
-		u, err := b.change(ctx, "app0", 500+i, 10, staged())
+		u, err := b.change(ctx, "app0", fleet.Payload("app0", 500+i, 10), staged())
 		stop()
 		if err != nil {
 			return err

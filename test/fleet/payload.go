@@ -53,3 +53,17 @@ func Payload(app string, version, of int) []unstructured.Unstructured {
 	}
 	return out
 }
+
+// WithoutPods returns objects whose Deployments have no pods: a change of them is what was
+// sent, and not what a cluster makes of it.
+func WithoutPods(objects []unstructured.Unstructured) []unstructured.Unstructured {
+	out := make([]unstructured.Unstructured, 0, len(objects))
+	for _, o := range objects {
+		u := *o.DeepCopy()
+		if u.GetKind() == "Deployment" {
+			_ = unstructured.SetNestedField(u.Object, int64(0), "spec", "replicas")
+		}
+		out = append(out, u)
+	}
+	return out
+}

@@ -153,6 +153,8 @@ func (w *World) controlPlane() *controlplane.ControlPlane {
 		Etcd: controlplane.NewEtcd(filepath.Join(w.State, "etcd"), w.Binaries), Prefix: "/hub",
 		Controllers:   []string{"namespace-controller", "garbage-collector-controller"},
 		APIServerArgs: []string{"--profiling=" + strconv.FormatBool(w.Profiling)},
+		// As a hub has it that nobody has tuned.
+		APIServerEnv: []string{"GOGC=100"},
 	})
 }
 

@@ -52,6 +52,7 @@ func (c *ControlPlane) apiServer() process.Spec {
 	if c.cfg.MemoryLimit != "" {
 		env = append(env, "GOMEMLIMIT="+c.cfg.MemoryLimit)
 	}
+	env = append(env, c.cfg.APIServerEnv...)
 	return process.Spec{
 		Dir:  c.cfg.Dir,
 		Name: nameAPIServer,
