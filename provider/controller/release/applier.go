@@ -201,7 +201,7 @@ func (a *applier) read(ctx context.Context, mg *v1alpha1.Release) error {
 	if err := a.readWanted(ctx, mg, looked); err != nil {
 		return err
 	}
-	a.consult(ctx)
+	a.consult(ctx, mg)
 	// Whoever can write a status can put anything into an inventory. What does not
 	// carry the Release's own mark is none of its business, not even to look at.
 	live, err := a.cleaner.getAll(ctx, rest)
