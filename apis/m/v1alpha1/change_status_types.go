@@ -92,6 +92,10 @@ type ChangeObservation struct {
 	// +optional
 	Emergency []ChangeWord `json:"emergency,omitempty"`
 
+	// Accepted is what the Change halted for, and somebody accepted.
+	// +optional
+	Accepted string `json:"accepted,omitempty"`
+
 	// Retried counts how often failures were forgotten.
 	// +optional
 	Retried int64 `json:"retried,omitempty"`
@@ -460,6 +464,9 @@ type ChangeBack struct {
 	Close bool `json:"close,omitempty"`
 	// By whom it was asked for.
 	By string `json:"by"`
+	// Epoch in which it went forward. It goes back in a higher one.
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
 	// At which time.
 	At metav1.Time `json:"at"`
 }

@@ -1,0 +1,153 @@
+package change
+
+import (
+	"fmt"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+)
+
+// turnBack to what was before: because somebody said so, or closed the merge request.
+func (n *run) turnBack(by string, closes bool) {
+	n.is.Back = &v1alpha1.ChangeBack{Close: closes, By: by, Epoch: n.is.Epoch, At: *n.stamp()}
+	n.is.Halt, n.is.VerifiedSince = nil, nil
+	for i := range n.is.Claims {
+		if c := &n.is.Claims[i]; c.Began {
+			c.Phase, c.Message = v1alpha1.ClaimGoBack, ""
+		}
+	}
+	n.forgetApprovals()
+	n.to(v1alpha1.ChangeAbandoning)
+}
+
+// goBack step by step, the last one first.
+func (n *run) goBack() {
+	if n.o.QueueProblem != "" {
+		n.wait("the queue cannot be read, and without it nothing is written: " + n.o.QueueProblem)
+		return
+	}
+	if n.began() {
+		if r := n.o.Request; r != nil && r.State == RequestOpen && r.Statuses[ContextExecute].State == StatusSuccess {
+			// A merge that was sent before must not arrive after.
+			n.wait(ContextExecute + " turns red first")
+			return
+		}
+		if !n.o.Place.Held || n.o.Place.Epoch <= n.is.Back.Epoch {
+			n.wait("its locks")
+			return
+		}
+		n.is.Epoch = n.o.Place.Epoch
+		if !n.allBack() {
+			return
+		}
+		if !n.sealed() {
+			n.wait("what is granted is put on record")
+			return
+		}
+	}
+	n.ends()
+}
+
+// sealed is true where the grants of all claims that were written have only what the
+// claims say now. One that cannot be read is not waited for: it holds nothing back.
+func (n *run) sealed() bool {
+	for _, c := range n.is.Claims {
+		if o, ok := n.o.Claims[c.ClaimReference]; c.Began && ok && !o.Sealed {
+			return false
+		}
+	}
+	return true
+}
+
+// allBack watches the claims go back. It is true where all are.
+func (n *run) allBack() bool {
+	step, rest := int32(-1), 0
+	for i := len(n.is.Claims) - 1; i >= 0; i-- {
+		c := &n.is.Claims[i]
+		if !c.Began {
+			continue
+		}
+		o, ok := n.o.Claims[c.ClaimReference]
+		if c.Irreversible != "" {
+			if c.Phase == v1alpha1.ClaimIsBack {
+				continue
+			}
+			why := fmt.Sprintf("%s cannot go back by itself: %s: put it right by hand, then /resume", c.ClaimReference, c.Irreversible)
+			if n.is.Accepted != why {
+				n.is.Accepted = why
+				n.halt(v1alpha1.HaltIrreversible, why)
+				return false
+			}
+			// Somebody did what it takes, and said so.
+			c.Phase, c.Message = v1alpha1.ClaimIsBack, "was put right by hand"
+			continue
+		}
+		n.judge(c, o, c.Before)
+		switch {
+		case !ok:
+			c.Phase, c.Message = v1alpha1.ClaimGoBack, "it cannot be read"
+		case c.Phase == v1alpha1.ClaimReached:
+			c.Phase = v1alpha1.ClaimIsBack
+			continue
+		case c.Phase == v1alpha1.ClaimFailed:
+			// It is said and goes on being tried: there is nothing to go back to from here.
+			n.wait(fmt.Sprintf("%s: %s", c.ClaimReference, c.Message))
+		default:
+			c.Phase = v1alpha1.ClaimGoBack
+		}
+		if rest == 0 {
+			step = c.Step
+		}
+		rest++
+	}
+	if rest > 0 {
+		n.wait(fmt.Sprintf("step %d goes back: %d claims are not back yet", step, rest))
+	}
+	return rest == 0
+}
+
+// backStep is the step whose claims go back now.
+func (n *run) backStep() (int32, bool) {
+	for i := len(n.is.Claims) - 1; i >= 0; i-- {
+		if c := n.is.Claims[i]; c.Began && c.Phase != v1alpha1.ClaimIsBack {
+			return c.Step, true
+		}
+	}
+	return 0, false
+}
+
+// ends what went back: closed, or planned anew.
+func (n *run) ends() {
+	r := n.o.Request
+	if r == nil || n.o.ForgeProblem != "" {
+		n.wait("all is back: the forge has to say what became of the merge request")
+		return
+	}
+	if r.State == RequestOpen && n.is.Back.Close {
+		n.wait("all is back: it is being closed")
+		return
+	}
+	n.audit(us, "is back at what was before")
+	by, merged := n.is.Back.By, n.is.Merged
+	n.drop()
+	switch {
+	case merged != nil:
+		if merged.Untrue == "" {
+			merged.Untrue = "it was taken back by " + by + ": revert it"
+		}
+		n.to(v1alpha1.ChangeAbandoned)
+	case r.State == RequestOpen:
+		n.to(v1alpha1.ChangePending)
+	default:
+		n.to(v1alpha1.ChangeAbandoned)
+	}
+}
+
+// ended stays so, unless somebody opens the merge request again.
+func (n *run) ended() {
+	r := n.o.Request
+	if n.is.Phase == v1alpha1.ChangeAbandoned && n.is.Merged == nil && r != nil && n.o.ForgeProblem == "" && r.State == RequestOpen {
+		n.audit(us, "the merge request was opened again")
+		n.drop()
+		n.to(v1alpha1.ChangePending)
+	}
+}

@@ -1,0 +1,94 @@
+// Package grant says what a claim says, in one digest, and whether it may.
+//
+// The digest is over what people write in a claim, after defaulting, and over which claim
+// it is. What Crossplane adds to a claim and to its composite is left out, so that the
+// digest of a claim, of its composite, and of a trial run of the claim are one.
+//
+// Deliberately absent: labels and annotations, on which nothing that is rendered depends, and
+// which Composition renders: there is one, and the platform installs it.
+package grant
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+)
+
+// machinery are the fields of a claim's or a composite's spec that are Crossplane's.
+var machinery = []string{
+	"claimRef", "compositeDeletePolicy", "compositionRef", "compositionRevisionRef", "compositionRevisionSelector", "compositionSelector",
+	"compositionUpdatePolicy", "crossplane", "environmentConfigRefs", "publishConnectionDetailsTo", "resourceRef", "resourceRefs", "writeConnectionSecretToRef",
+}
+
+// Digest of what a claim says in its spec. It fails where the spec is not JSON.
+func Digest(kind, namespace, name string, spec map[string]any) (string, error) {
+	spec = maps.Clone(spec)
+	for _, f := range machinery {
+		delete(spec, f)
+	}
+	// Numbers of one value are written in one way, whichever type they were read as.
+	raw, err := json.Marshal(spec)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the spec of %s %s/%s: %w", kind, namespace, name, err)
+	}
+	var plain any
+	if err := json.Unmarshal(raw, &plain); err != nil {
+		return "", fmt.Errorf("cannot read the spec of %s %s/%s: %w", kind, namespace, name, err)
+	}
+	raw, err = json.Marshal([]any{kind, namespace, name, pruned(plain)})
+	if err != nil {
+		return "", fmt.Errorf("cannot read the spec of %s %s/%s: %w", kind, namespace, name, err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// pruned of nulls, which the API server drops.
+func pruned(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if e != nil {
+				out[k] = pruned(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = pruned(e)
+		}
+		return out
+	}
+	return v
+}
+
+// Name of the ClaimGrant of a claim, in the claim's namespace.
+func Name(kind, name string) string { return strings.ToLower(kind) + "." + name }
+
+// Required is true where a claim may only say what an approved change carries: because its
+// namespace asks for it, or because the change that wrote it last did.
+func Required(namespaceLabels map[string]string, g *v1alpha1.ClaimGrantSpec) bool {
+	return namespaceLabels[v1alpha1.LabelRequireChange] == "true" || g != nil && g.Required
+}
+
+// Held says why what a claim says must not be rolled out. Empty where it may. It is
+// asked where a grant is required. Without a grant nothing may.
+func Held(g *v1alpha1.ClaimGrantSpec, digest string) string {
+	switch {
+	case g == nil:
+		return "held back: no approved change carries this claim: open a merge request with it"
+	case digest == "":
+		return "held back: what it was rendered from is not known: the composition function is too old"
+	case slices.Contains([]string{g.Digest, g.Before}, digest):
+		return ""
+	}
+	return fmt.Sprintf("held back: the claim was edited since change %s: open a merge request with what it says now, or set it back", g.Change)
+}
