@@ -78,6 +78,10 @@ func (n *run) actPause() {
 
 // actBack writes what claims said before, the last step first.
 func (n *run) actBack() {
+	if b := n.is.Back; b == nil || n.is.Epoch <= b.Epoch && n.began() {
+		// What went forward could still be written in the same epoch.
+		return
+	}
 	step, more := n.backStep()
 	if !more {
 		n.actSeal()
@@ -86,7 +90,7 @@ func (n *run) actBack() {
 	var branch []v1alpha1.ChangeClaim
 	for _, c := range n.is.Claims {
 		o, ok := n.o.Claims[c.ClaimReference]
-		if !c.Began || !ok || c.Step != step || c.Irreversible != "" {
+		if !c.Began || !ok || c.Step != step || c.Irreversible != "" || n.takenOver(o) {
 			continue
 		}
 		if n.written(c.Before, o) {
@@ -166,6 +170,8 @@ func (n *run) askForLocks() {
 		if !r.Keep {
 			r.Wants = nil
 		}
+	default:
+		r.Keep = true
 	}
 	if !p.Asked && len(r.Wants) == 0 {
 		return

@@ -60,13 +60,18 @@ func (n *run) sealed() bool {
 
 // allBack watches the claims go back. It is true where all are.
 func (n *run) allBack() bool {
-	step, rest := int32(-1), 0
+	rest := 0
 	for i := len(n.is.Claims) - 1; i >= 0; i-- {
 		c := &n.is.Claims[i]
 		if !c.Began {
 			continue
 		}
 		o, ok := n.o.Claims[c.ClaimReference]
+		if ok && n.takenOver(o) {
+			// It lost its locks, and what is there now is another change's to answer for.
+			c.Phase, c.Message = v1alpha1.ClaimIsBack, "a later change has it"
+			continue
+		}
 		if c.Irreversible != "" {
 			if c.Phase == v1alpha1.ClaimIsBack {
 				continue
@@ -94,16 +99,16 @@ func (n *run) allBack() bool {
 		default:
 			c.Phase = v1alpha1.ClaimGoBack
 		}
-		if rest == 0 {
-			step = c.Step
-		}
 		rest++
 	}
 	if rest > 0 {
-		n.wait(fmt.Sprintf("step %d goes back: %d claims are not back yet", step, rest))
+		n.wait(fmt.Sprintf("%s not back yet", count(int32(rest), "claim")))
 	}
 	return rest == 0
 }
+
+// takenOver is true where a later change was granted a claim.
+func (n *run) takenOver(o Claim) bool { return !o.GrantedUs && o.Granted > n.is.Back.Epoch }
 
 // backStep is the step whose claims go back now.
 func (n *run) backStep() (int32, bool) {

@@ -26,7 +26,7 @@ func Markdown(s v1alpha1.ChangeObservation) string {
 			}
 			on := ""
 			if f.Clusters > 0 {
-				on = fmt.Sprintf(" on %d clusters", f.Clusters)
+				on = " on " + count(f.Clusters, "cluster")
 			}
 			fmt.Fprintf(b, "- %s `%s`%s: %s\n", mark, f.Cause, on, plain(f.Message))
 		}
@@ -125,7 +125,7 @@ func tenth(p v1alpha1.ChangeProgress) string {
 		return "Nothing has to get"
 	}
 	t := int64(p.Reached) * 10 / int64(p.Clusters)
-	return fmt.Sprintf("About %d %% of %d clusters are", t*10, p.Clusters)
+	return fmt.Sprintf("About %d %% of %s are", t*10, count(p.Clusters, "cluster"))
 }
 
 // claims of the change, as a table.
@@ -149,7 +149,7 @@ func claims(b *strings.Builder, s v1alpha1.ChangeObservation) {
 			says = c.Message
 		}
 		if c.Owed > 0 {
-			says = strings.Join(nonEmpty(says, fmt.Sprintf("%d clusters owed", c.Owed)), "; ")
+			says = strings.Join(nonEmpty(says, count(c.Owed, "cluster")+" owed"), "; ")
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", plain(c.ClaimReference.String()), phaseOf(c), plain(says))
 	}

@@ -138,7 +138,10 @@ func (n *run) edited(digest string, o Claim) bool {
 
 // judge how far a claim is.
 func (n *run) judge(c *v1alpha1.ChangeClaim, o Claim, digest string) {
-	c.Reached, c.Owed, c.Failed, c.Message = o.Reached, o.Owed, o.Failed, o.Message
+	c.Reached, c.Owed, c.Failed, c.Message = 0, 0, 0, o.Message
+	if o.TakenIn && n.written(digest, o) {
+		c.Reached, c.Owed, c.Failed = o.Reached, o.Owed, o.Failed
+	}
 	c.Phase = v1alpha1.ClaimMoving
 	switch {
 	case digest == "" && !o.Exists:
@@ -207,7 +210,7 @@ func (n *run) settleBatch() {
 			case !ok:
 				n.wait(c.ClaimReference.String() + " cannot be read")
 			case o.InMotion > 0:
-				n.wait(fmt.Sprintf("%d clusters of %s finish", o.InMotion, c.ClaimReference))
+				n.wait(fmt.Sprintf("%s of %s finish", count(o.InMotion, "cluster"), c.ClaimReference))
 			case o.Exists && !o.Paused && hasMore(o):
 				n.wait(c.ClaimReference.String() + " is being paused")
 			}

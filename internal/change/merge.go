@@ -57,7 +57,7 @@ func (n *run) stillThere() bool {
 	if limit := n.mayOwe(clusters); owed > limit {
 		n.is.VerifiedSince = nil
 		n.to(v1alpha1.ChangeVerifying)
-		n.wait(fmt.Sprintf("%d clusters cannot be reached and are owed%s: %d may be", owed, owing(n.is.Claims), limit))
+		n.wait(fmt.Sprintf("%s cannot be reached%s: %d may be owed when it is merged", count(owed, "cluster"), owing(n.is.Claims), limit))
 		return false
 	}
 	return true

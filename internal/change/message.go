@@ -21,7 +21,7 @@ func (n *run) message() string {
 // course that the change is on.
 func (n *run) course() string {
 	p := n.is.Progress
-	there := fmt.Sprintf("%d of %d clusters", p.Reached, p.Clusters)
+	there := fmt.Sprintf("%d of %s", p.Reached, count(p.Clusters, "cluster"))
 	switch n.is.Phase {
 	case v1alpha1.ChangePlanned:
 		if len(n.waits) > 0 {
@@ -67,7 +67,7 @@ func (n *run) completed() string {
 	case m.Untrue != "":
 		return "MERGED AND NOT TRUE: " + m.Untrue
 	}
-	out := fmt.Sprintf("merged as %s: true on %d of %d clusters%s", short(m.SHA), p.Reached, p.Clusters, parts(p))
+	out := fmt.Sprintf("merged as %s: true on %d of %s%s", short(m.SHA), p.Reached, count(p.Clusters, "cluster"), parts(p))
 	if m.By != "" {
 		out += "; " + m.By + " merged it before it was"
 	}
@@ -123,6 +123,14 @@ func Waiting(w v1alpha1.ChangeWait) string {
 		out += ", about " + about(w.Takes.Duration)
 	}
 	return out
+}
+
+// count of things, in words.
+func count(n int32, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func ordinal(i int32) string {
@@ -214,12 +222,16 @@ func (n *run) progress() {
 		if c.Phase == v1alpha1.ClaimReached || c.Phase == v1alpha1.ClaimIsBack {
 			p.ClaimsReached++
 		}
+		reached := c.Reached
 		if c.Digest == "" {
 			// Where it goes, nobody is left who could say how far it is.
-			clusters = c.Reached
+			clusters, reached = c.Clusters, 0
+			if c.Phase == v1alpha1.ClaimReached {
+				reached = c.Clusters
+			}
 		}
 		p.Clusters += clusters
-		p.Reached += c.Reached
+		p.Reached += reached
 		p.Owed += c.Owed
 		p.Failed += c.Failed
 	}

@@ -193,6 +193,9 @@ type Claim struct {
 	// the delivery branch, where the engine writes it, that of its grant.
 	Epoch int64
 	Ours  bool
+	// Granted is the epoch of its grant, and GrantedUs whether that is to this change.
+	Granted   int64
+	GrantedUs bool
 	// Sealed is true where its grant has no Before any more.
 	Sealed bool
 	// TakenIn is true where what it says is what is being rolled out, or was.

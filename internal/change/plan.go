@@ -36,8 +36,10 @@ func (n *run) plan() {
 // readable is true where forge and mirror say what the merge request is now.
 func (n *run) readable() bool {
 	switch {
-	case n.o.Request == nil || n.o.ForgeProblem != "":
-		n.wait("the forge cannot be asked: " + orElse(n.o.ForgeProblem, "it has not answered yet"))
+	case n.o.ForgeProblem != "":
+		// It is said in any case.
+	case n.o.Request == nil:
+		n.wait("the forge has not answered yet")
 	case n.o.Git.Problem != "":
 		n.wait("taken as diverged, because Git cannot be fetched: " + n.o.Git.Problem)
 	case n.o.Git.Head != n.o.Request.HeadSHA:
@@ -163,8 +165,7 @@ func (n *run) carries(claims []v1alpha1.ChangeClaim) bool {
 	return true
 }
 
-// merged claims of a new plan with what is on record of them: that they were written, and
-// what was before that.
+// merged claims of a new plan with what is on record of them: that they were written.
 func (n *run) merged(claims []v1alpha1.ChangeClaim) []v1alpha1.ChangeClaim {
 	out := slices.Clone(claims)
 	for i := range out {
@@ -172,7 +173,7 @@ func (n *run) merged(claims []v1alpha1.ChangeClaim) []v1alpha1.ChangeClaim {
 		c.Began, c.Phase = false, v1alpha1.ClaimWaiting
 		c.Reached, c.Owed, c.Failed, c.Message = 0, 0, 0, ""
 		if j := slices.IndexFunc(n.is.Claims, func(x v1alpha1.ChangeClaim) bool { return x.ClaimReference == c.ClaimReference }); j >= 0 && n.is.Claims[j].Began {
-			c.Began, c.Before = true, n.is.Claims[j].Before
+			c.Began = true
 		}
 	}
 	slices.SortStableFunc(out, func(a, b v1alpha1.ChangeClaim) int { return int(a.Step - b.Step) })
