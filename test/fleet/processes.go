@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -72,18 +73,40 @@ func (w *World) StartProvider(ctx context.Context) error {
 // StartProviderAs starts a provider of a name of its own, with more arguments, and
 // waits until it is up. Several can run, and contend where they elect a leader.
 func (w *World) StartProviderAs(ctx context.Context, name string, args ...string) error {
-	p, err := w.portsOf(ctx, name)
+	if w.Running(name) {
+		return nil
+	}
+	for try := 1; ; try++ {
+		err := w.tryProvider(ctx, name, args)
+		// A port that was free may be taken when it is used.
+		if err == nil || try == 3 || !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+			return err
+		}
+	}
+}
+
+// tryProvider on ports that are free.
+func (w *World) tryProvider(ctx context.Context, name string, args []string) error {
+	health, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
+	profiles, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	if w.profiles == nil {
+		w.profiles = map[string]string{}
+	}
+	w.profiles[name] = profiles
 	err = w.start(ctx, name, filepath.Join(w.State, name), process.Spec{
 		Path: filepath.Join(w.Binaries, "provider"),
 		Args: append([]string{
 			"--simulator=" + filepath.Join(w.State, simulatorDir),
 			"--local-binaries=" + w.Binaries, "--local-state=" + filepath.Join(w.State, "local"),
-			"--health-address=" + p.health, "--metrics-address=" + p.metrics, "--profiling-address=" + p.profiles,
+			"--health-address=" + health, "--metrics-address=127.0.0.1:0", "--profiling-address=" + profiles,
 			"--max-reconcile-rate=1000",
-		}, args...),
+		}, slices.Concat(w.ProviderArgs, args)...),
 		Env: []string{"KUBECONFIG=" + filepath.Join(w.State, "kubeconfig"), "POD_NAMESPACE=" + Platform, "HOME=" + w.State},
 	})
 	if err != nil {
@@ -91,7 +114,7 @@ func (w *World) StartProviderAs(ctx context.Context, name string, args ...string
 	}
 	ended := w.ended(name)
 	return w.Await(ctx, "the provider", func(ctx context.Context) (bool, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.health+"/healthz", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/healthz", nil)
 		if err != nil {
 			return false, err
 		}
@@ -101,6 +124,15 @@ func (w *World) StartProviderAs(ctx context.Context, name string, args ...string
 		}
 		return rsp.StatusCode == http.StatusOK, rsp.Body.Close()
 	})
+}
+
+// freeAddress of this machine.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("cannot find port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // Running is true where there is a provider of a name, or the simulator.
@@ -158,32 +190,6 @@ func (w *World) find(name string) (pid int, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// An address for each thing that a provider serves.
-type addresses struct{ health, metrics, profiles string }
-
-// portsOf a provider, which keeps them when it is started again.
-func (w *World) portsOf(ctx context.Context, name string) (addresses, error) {
-	if p, known := w.ports[name]; known {
-		return p, nil
-	}
-	p := addresses{}
-	for _, a := range []*string{&p.health, &p.metrics, &p.profiles} {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return p, fmt.Errorf("cannot find port: %w", err)
-		}
-		*a = l.Addr().String()
-		if err := l.Close(); err != nil {
-			return p, fmt.Errorf("cannot find port: %w", err)
-		}
-	}
-	if w.ports == nil {
-		w.ports = map[string]addresses{}
-	}
-	w.ports[name] = p
-	return p, nil
 }
 
 func (w *World) start(ctx context.Context, name, dir string, s process.Spec) error {

@@ -25,7 +25,7 @@ func (w *World) ProfileHub(ctx context.Context) ([]byte, error) {
 
 // ProfileProvider says the same of the provider.
 func (w *World) ProfileProvider(ctx context.Context) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.ports[Provider].profiles+"/debug/pprof/profile?seconds="+profileSeconds, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.profiles[Provider]+"/debug/pprof/profile?seconds="+profileSeconds, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make request: %w", err)
 	}

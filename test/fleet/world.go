@@ -62,6 +62,8 @@ type Config struct {
 	Patience time.Duration
 	// Audit has the simulator keep a record of what is changed on its clusters.
 	Audit bool
+	// ProviderArgs are given to each provider, besides those it needs.
+	ProviderArgs []string
 	// Profiling lets the hub be profiled.
 	Profiling bool
 }
@@ -79,7 +81,8 @@ type World struct {
 	// Simulator of the clusters.
 	Simulator *simulator.Client
 
-	ports map[string]addresses
+	// profiles is where each provider serves its own.
+	profiles map[string]string
 }
 
 // Up starts a hub, the simulator and the provider, and makes the clusters.

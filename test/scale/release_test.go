@@ -25,9 +25,8 @@ type release struct {
 var releases = []release{
 	{versions: map[int]int{0: 1, 1: 1, 2: 1, 5: 1}},
 	{versions: map[int]int{0: 2, 1: 2, 2: 2, 5: 2}},
-	{versions: map[int]int{0: 3, 1: 2, 2: 2, 6: 3}},
-	{versions: map[int]int{0: 4, 1: 4, 2: 2, 6: 3}, overtaken: true},
-	{versions: map[int]int{0: 5, 1: 5, 2: 2, 6: 3}},
+	{versions: map[int]int{0: 3, 1: 2, 2: 2, 6: 3}, overtaken: true},
+	{versions: map[int]int{0: 4, 1: 4, 2: 2, 6: 3}},
 }
 
 // objects of a release.
