@@ -64,7 +64,7 @@ test-unit: ## Run the tests that need no control plane, and hold internal/ and f
 	@go run ./hack/covercheck -profile $(OUT)/cover.out -floor 85 internal functions
 
 .PHONY: test-real
-test-real: binaries build ## Run the tests on real control planes, with real Crossplane.
+test-real: binaries gitea build ## Run the tests on real control planes, with real Crossplane.
 	$(call say,Tests on real control planes: about five minutes)
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
 	$(call say,End to end with real Crossplane: about twenty minutes)
@@ -150,6 +150,19 @@ $(BIN)/.peer: tools/peer/go.mod tools/peer/go.sum | $(BIN)
 	@cd tools/peer && go build -ldflags "-s -w" -o $(BIN)/provider-kubernetes github.com/crossplane-contrib/provider-kubernetes/cmd/provider
 	@rm -rf $(BIN)/provider-kubernetes.crds && mkdir $(BIN)/provider-kubernetes.crds
 	@cd tools/peer && install -m 644 "$$(go list -m -f '{{.Dir}}' github.com/crossplane-contrib/provider-kubernetes)"/package/crds/*.yaml $(BIN)/provider-kubernetes.crds/
+	@touch $@
+
+.PHONY: gitea
+gitea: $(BIN)/.gitea ## Build Gitea, the forge of tests and of the demo of changes.
+
+# It needs C for SQLite, and its templates beside it. Without its built front end its
+# pages are plain; API and Git are whole.
+$(BIN)/.gitea: tools/gitea/go.mod tools/gitea/go.sum | $(BIN)
+	$(call say,Building Gitea: about six minutes the first time)
+	@cd tools/gitea && CGO_ENABLED=1 go build -tags sqlite,sqlite_unlock_notify -ldflags "-s -w" -o $(BIN)/gitea.new code.gitea.io/gitea
+	@rm -rf $(BIN)/gitea.d && mkdir $(BIN)/gitea.d && mv $(BIN)/gitea.new $(BIN)/gitea
+	@cd tools/gitea && src=$$(go list -m -f '{{.Dir}}' code.gitea.io/gitea) && \
+		cp -r "$$src/templates" "$$src/options" "$$src/public" $(BIN)/gitea.d/ && chmod -R u+w $(BIN)/gitea.d
 	@touch $@
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -78,6 +79,26 @@ func RetryAfter(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
+}
+
+// Wrap says which call failed, and leaves of an error what is worth telling: what SDKs
+// put around it names them and their addresses, not what to do.
+func Wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	var cause error
+	switch e, ok := errors.AsType[*Error](err); {
+	case ok:
+		cause = e
+	case errors.Is(err, context.Canceled):
+		cause = context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		cause = context.DeadlineExceeded
+	default:
+		cause = &Error{Reason: Unavailable, Message: "forge does not answer as a forge does: check the url", Cause: err}
+	}
+	return fmt.Errorf("cannot %s: %w", fmt.Sprintf(format, args...), cause)
 }
 
 // Refusef returns an Error that no forge has said: one of our own checks.

@@ -22,7 +22,7 @@ import (
 // Bounds of what is read. More is not an error: lists end, and say so where that
 // matters.
 const (
-	// MaxMergeRequests open at once for one base.
+	// MaxMergeRequests open at once in one repository.
 	MaxMergeRequests = 1000
 	// MaxFiles of one merge request: what GitHub has as its own bound.
 	MaxFiles = 3000
@@ -35,8 +35,8 @@ const (
 	MaxDescription = 140
 )
 
-// A Forge speaks for one repository. Its errors are of type *Error, but for those of
-// a context that has ended. It is safe for concurrent use.
+// A Forge speaks for one repository. In each of its errors is an *Error, but where a
+// context has ended. It is safe for concurrent use.
 type Forge interface {
 	MergeRequests
 	Conversation
@@ -48,9 +48,10 @@ type Forge interface {
 // MergeRequests reads and ends merge requests, which GitHub and Gitea call pull
 // requests.
 type MergeRequests interface {
-	// OpenMergeRequests that want to be merged into a base branch, by number, at
-	// most MaxMergeRequests. An empty list is true: where it cannot be read to its
-	// end there is an error.
+	// OpenMergeRequests that want to be merged into a base branch, by number. The
+	// list is whole: where it cannot be read to its end, or has more than
+	// MaxMergeRequests, there is an error. It takes several requests, so that one
+	// that moves meanwhile may be missing: read it before it is called closed.
 	OpenMergeRequests(ctx context.Context, base string) ([]MergeRequest, error)
 	// MergeRequest with a number, in whatever state.
 	MergeRequest(ctx context.Context, number int64) (MergeRequest, error)
@@ -71,10 +72,11 @@ type MergeRequests interface {
 
 // Conversation is what people and Mainstay say on a merge request.
 type Conversation interface {
-	// Comments that were written at or after a time, oldest first, at most
-	// MaxComments of the newest. They are those of the conversation: not those on
-	// lines, not what the forge writes itself. An old comment that is edited is not
-	// listed: nobody gives a command by editing.
+	// Comments that were written at or after a time, oldest first, at most the first
+	// MaxComments of them. They are those of the conversation: not what the forge
+	// writes itself. An old comment that is edited is not listed: nobody gives a
+	// command by editing. Forges keep whole seconds, so that the last second comes
+	// twice: tell comments apart by id.
 	Comments(ctx context.Context, number int64, since time.Time) ([]Comment, error)
 	// UpsertComment writes the one comment with a mark, or edits it in place. Where
 	// it says the same already nothing is sent. Only comments of the token's own user
@@ -82,7 +84,8 @@ type Conversation interface {
 	UpsertComment(ctx context.Context, number int64, c MarkedComment) (id int64, err error)
 	// Approvals and refusals, the last word of each reviewer, by name.
 	Approvals(ctx context.Context, number int64) ([]Approval, error)
-	// Rights of a user in the repository. A user who does not exist has none.
+	// Rights of a user in the repository. A user who does not exist has none. With
+	// Gitea it needs a token with administrator's rights in the repository.
 	Rights(ctx context.Context, user string) (Rights, error)
 }
 

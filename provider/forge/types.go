@@ -145,7 +145,8 @@ type Approval struct {
 	// for no head.
 	SHA     string
 	Verdict Verdict
-	// Stale is true where the head has moved since.
+	// Stale is true where the forge says that the content has changed since. SHA says
+	// it too, and more strictly.
 	Stale bool
 }
 

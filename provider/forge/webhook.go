@@ -66,3 +66,49 @@ func Digest(body []byte) string {
 	d := sha256.Sum256(body)
 	return hex.EncodeToString(d[:])
 }
+
+// HubPayload is what webhooks of GitHub and Gitea have in common.
+type HubPayload struct {
+	Number      int64 `json:"number"`
+	PullRequest *struct {
+		Number int64 `json:"number"`
+	} `json:"pull_request"`
+	Issue *struct {
+		Number      int64 `json:"number"`
+		PullRequest any   `json:"pull_request"`
+	} `json:"issue"`
+	Repository struct {
+		FullName string `json:"full_name"`
+	} `json:"repository"`
+}
+
+// Event that a payload hints at.
+func (p HubPayload) Event(delivery string, body []byte) (Event, error) {
+	e := Event{Delivery: delivery, Digest: Digest(body), Repository: p.Repository.FullName}
+	switch {
+	case p.PullRequest != nil:
+		e.Number = max(p.PullRequest.Number, p.Number)
+	case p.Issue != nil && p.Issue.PullRequest != nil:
+		e.Number = p.Issue.Number
+	}
+	return e.check()
+}
+
+// check refuses an event that nobody could tell from another, or whose.
+func (e Event) check() (Event, error) {
+	if e.Delivery == "" || len(e.Delivery) > 200 || e.Repository == "" {
+		return Event{}, ErrWebhook
+	}
+	return e, nil
+}
+
+// Check refuses a webhook that would tell the secret to the network.
+func (w Webhook) Check() error {
+	if _, err := checkURL("webhook url", w.URL); err != nil {
+		return err
+	}
+	if len(w.Secret) < 16 {
+		return Refusef(Invalid, "webhook secret: it needs 16 characters or more")
+	}
+	return nil
+}

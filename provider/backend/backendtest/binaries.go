@@ -14,13 +14,20 @@ const EnvBinaries = "MAINSTAY_BINARIES"
 // A test that needs them fails where one is missing.
 func Binaries(t *testing.T) string {
 	t.Helper()
+	return Directory(t, "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+}
+
+// Directory returns the directory of programs that a test needs, and fails it where
+// one is missing.
+func Directory(t *testing.T, programs ...string) string {
+	t.Helper()
 	dir := os.Getenv(EnvBinaries)
 	if dir == "" {
 		dir = filepath.Join(moduleRoot(t), "_output", "bin")
 	}
-	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"} {
+	for _, name := range programs {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			t.Fatalf("cannot find %s: build it with make binaries, or say in %s where it is: %v", name, EnvBinaries, err)
+			t.Fatalf("cannot find %s: build it with make binaries gitea, or say in %s where it is: %v", name, EnvBinaries, err)
 		}
 	}
 	return dir
