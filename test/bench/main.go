@@ -30,17 +30,19 @@ import (
 )
 
 type flags struct {
-	Binaries  string        `default:"_output/bin"     help:"Folder of the programs."          type:"path"`
-	CRDs      string        `default:"package/provider/crds" help:"Folder of the definitions." name:"crds" type:"path"`
-	Backend   string        `default:"simulated" enum:"simulated,local" help:"Simulated clusters, or a few real control planes."`
-	Clusters  int           `default:"100"             help:"How many clusters."`
-	Rollouts  int           `default:"10"              help:"How many rollouts at once in S4, and applications in S5."`
-	Rounds    int           `default:"3"               help:"How often the floor and the rollout take turns."`
-	Scenarios []string      `default:"s1,s2,s3,s4,s5,s6,s7,s8" help:"Which scenarios."`
-	Patience  time.Duration `default:"15m"             help:"How long one measurement may take."`
-	Out       string        `help:"File for the table. Without it, the terminal only." type:"path"`
-	Keep      bool          `help:"Leave everything running."`
-	Profiles  string        `help:"Folder for processor profiles of the hub and of the provider, one each a scenario." type:"path"`
+	Binaries     string        `default:"_output/bin"     help:"Folder of the programs."          type:"path"`
+	CRDs         string        `default:"package/provider/crds" help:"Folder of the definitions." name:"crds" type:"path"`
+	Backend      string        `default:"simulated" enum:"simulated,local" help:"Simulated clusters, or a few real control planes."`
+	Clusters     int           `default:"100"             help:"How many clusters."`
+	Rollouts     int           `default:"10"              help:"How many rollouts at once in S4, and applications in S5."`
+	Rounds       int           `default:"3"               help:"How often the floor and the rollout take turns."`
+	Scenarios    []string      `default:"s1,s2,s3,s4,s5,s6,s7,s8,peer" help:"Which scenarios."`
+	Peer         bool          `default:"true" negatable:"" help:"Measure provider-kubernetes too, in scenario peer, where make peer has built it."`
+	PeerClusters int           `default:"20" help:"To how many of the clusters it delivers: an object each on the hub for ten objects on each cluster are many."`
+	Patience     time.Duration `default:"15m"             help:"How long one measurement may take."`
+	Out          string        `help:"File for the table. Without it, the terminal only." type:"path"`
+	Keep         bool          `help:"Leave everything running."`
+	Profiles     string        `help:"Folder for processor profiles of the hub and of the provider, one each a scenario." type:"path"`
 }
 
 func main() {

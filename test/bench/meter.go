@@ -184,9 +184,12 @@ func (b *bench) hubWrites(ctx context.Context) (map[string]uint64, error) {
 		switch verb {
 		case "GET", "LIST", "WATCH":
 		default:
-			if group == "m.mainstay.dev" {
+			switch group {
+			case "m.mainstay.dev":
 				out[resource] += uint64(n)
 				out[ours] += uint64(n)
+			case peerGroup:
+				out[peerGroup] += uint64(n)
 			}
 		}
 	}

@@ -18,6 +18,9 @@ type row struct {
 	floor, rollout   []use
 	unavailable      int
 	idle             bool
+	// peer is true where not Mainstay delivered, but the peer, and to so many clusters.
+	peer     bool
+	clusters int
 }
 
 // median of what was measured, by processor time.
@@ -43,23 +46,33 @@ func (b *bench) report() string {
 		}
 		each := float64(b.Clusters * max(1, r.changes))
 		writes := fmt.Sprintf("%.2f (Releases %.2f, Rollouts %.2f)", float64(u.writes())/each, float64(u.hubWrites["releases"])/each, float64(u.hubWrites["rollouts"])/each)
-		if r.idle {
+		if r.peer {
+			writes = r.peerWrites(u)
+		}
+		if r.idle && !r.peer {
 			writes = fmt.Sprintf("%d in all", u.writes())
 		}
 		fmt.Fprintf(&t, "| %s | %.1f s | %s | %s | %s | %s | %s | %s | %s | %d |\n", r.title, u.wall.Seconds(),
-			seconds(u.cpu[fleet.Provider]), seconds(u.cpu[fleet.APIServer]), seconds(u.cpu[fleet.Etcd]), seconds(u.cpu[fleet.Targets]), floor, ratio, writes, u.targetWrites)
+			seconds(u.cpu[fleet.Provider]+u.cpu[procPeer]), seconds(u.cpu[fleet.APIServer]), seconds(u.cpu[fleet.Etcd]), seconds(u.cpu[fleet.Targets]), floor, ratio, writes, u.targetWrites)
 		b.notes = append(b.notes, fmt.Sprintf("%s: requests to the hub: %s.", r.title, u.requests()))
 		if r.unavailable > 0 {
 			b.notes = append(b.notes, fmt.Sprintf("%s: at most %d of %d clusters were seen without a healthy version at once.", r.title, r.unavailable, b.Clusters))
 		}
 	}
 	fmt.Fprintf(&t, "\n%d clusters (%s), ten objects an application, %d rounds (medians). Processor times are of the process, in seconds.\n", b.Clusters, b.Backend, b.Rounds)
-	b.notes = append(b.notes, fmt.Sprintf("Peak memory: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB, etcd %d MiB.",
-		b.peak(fleet.Provider), b.peak(fleet.Targets), b.peak(fleet.APIServer), b.peak(fleet.Etcd)))
+	if b.peak(fleet.Provider) > 0 { // Unless it was stopped for the peer.
+		b.notes = append(b.notes, b.memory())
+	}
 	for _, n := range b.notes {
 		fmt.Fprintf(&t, "- %s\n", n)
 	}
 	return t.String()
+}
+
+// memory that was needed so far.
+func (b *bench) memory() string {
+	return fmt.Sprintf("Peak memory: provider %d MiB, simulator %d MiB, kube-apiserver of the hub %d MiB, etcd %d MiB.",
+		b.peak(fleet.Provider), b.peak(fleet.Targets), b.peak(fleet.APIServer), b.peak(fleet.Etcd))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()) }

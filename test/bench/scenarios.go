@@ -38,6 +38,7 @@ func scenarios() []scenario {
 		{"s6", "one cluster does not answer, others answer late or with errors", func(ctx context.Context, b *bench) error { return b.s6(ctx) }},
 		{"s7", "somebody changes objects on a few clusters", func(ctx context.Context, b *bench) error { return b.s7(ctx) }},
 		{"s8", "an application is removed", func(ctx context.Context, b *bench) error { return b.s8(ctx) }},
+		{"peer", "provider-kubernetes does what of this it can", func(ctx context.Context, b *bench) error { return b.peer(ctx) }},
 	}
 }
 
