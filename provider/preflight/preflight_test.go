@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,12 +62,18 @@ type fleet struct {
 	refuses error
 
 	looked, tried []string
+	// images that were asked for, by cluster.
+	images map[string][]string
 }
 
 func (f *fleet) Snapshot(_ context.Context, c *v1alpha1.Cluster, _ bool, n checks.Needs) (*checks.Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looked = append(f.looked, c.GetName())
+	if f.images == nil {
+		f.images = map[string][]string{}
+	}
+	f.images[c.GetName()] = n.Images
 	if f.silent[c.GetName()] {
 		return nil, &target.UnreachableError{Err: errors.New("no route")}
 	}
@@ -275,6 +282,28 @@ func TestMemory(t *testing.T) {
 	f.looked = nil
 	if w.check("d2"); len(f.looked) != 4 {
 		t.Errorf("Check(...): another revision is to be looked at anew, got %v", f.looked)
+	}
+}
+
+// TestPinned looks at the very images that are going to run, and again where they are others.
+func TestPinned(t *testing.T) {
+	f := &fleet{}
+	w := newWorld(t, f)
+	digest := "sha256:" + strings.Repeat("1", 64)
+	w.placed[0].Images = []v1alpha1.ImageDigest{{Image: "registry.example.com/web:1.0", Digest: digest}}
+	w.placed[0].Payload.Images = "one"
+	w.check("d1")
+	want := map[string][]string{"eu.c0": {"registry.example.com/web:1.0@" + digest}}
+	for _, c := range []string{"eu.c1", "eu.c2", "eu.c3"} {
+		want[c] = []string{"registry.example.com/web:1.0"}
+	}
+	if diff := cmp.Diff(want, f.images); diff != "" {
+		t.Errorf("Check(...): -want, +got:\n%s", diff)
+	}
+	f.looked = nil
+	w.placed[0].Payload.Images = "two"
+	if w.check("d1"); !slices.Equal(f.looked, []string{"eu.c0"}) {
+		t.Errorf("Check(...): who gets another image is looked at again: got %v", f.looked)
 	}
 }
 
