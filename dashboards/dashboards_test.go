@@ -38,6 +38,7 @@ func exposed(t *testing.T) map[string]map[string]bool {
 		Digest: "d", Phase: v1alpha1.RolloutCompleted, Clusters: v1alpha1.RolloutCount{Total: 1},
 		Waves:      []v1alpha1.WaveStatus{{Name: "w", Phase: v1alpha1.WaveGated, Started: &ago, Gates: []v1alpha1.GateStatus{{Name: "g", Since: &ago}}}},
 		Components: []v1alpha1.ComponentCount{{Name: "web", Total: 1}},
+		Images:     &v1alpha1.RolloutImages{},
 		Preflight:  &v1alpha1.PreflightStatus{Findings: []v1alpha1.Finding{{Cause: "C1", Severity: v1alpha1.Blocking, Clusters: 1}}},
 	}
 	s.Rollouts.Saw(ro, v1alpha1.RolloutObservation{})

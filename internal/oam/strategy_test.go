@@ -21,7 +21,7 @@ func TestStrategyProblems(t *testing.T) {
 				  {name: canary, canary: 1, soak: 10m, gates: [{name: ok, approval: {count: 2}}, {name: cel, when: Before, cel: {expression: "wave.failed == 0 && rollout.ready > 1"}}]},
 				  {name: some, size: 20%, maxConcurrent: 5, gates: [{name: errors, timeout: 1h, prometheus: {url: "http://prometheus:9090", query: "up", condition: "value < 5 && values.all(v, v >= 0.5)"}}]},
 				  {name: eu, clusterLabelSelector: {region: eu}}, {name: us, clusterLabelSelector: {region: us}}, {name: rest, gates: [{name: hook, webhook: {url: "https://a.example/b"}}]}],
-				rollback: {maxConcurrent: 50%}, maxDeletions: 0, preflight: Skip, paused: false,
+				rollback: {maxConcurrent: 50%}, maxDeletions: 0, preflight: Skip, images: Require, paused: false,
 				freezes: [{name: weekend, days: [Fri], start: "18:00", end: "08:00", timeZone: Asia/Shanghai}, {name: xmas, from: "2026-12-24T00:00:00Z", until: "2026-12-27T00:00:00Z"}],
 				waivers: [{cause: B2, object: Deployment/web, until: "2027-01-01T00:00:00Z", reason: spot nodes come}]}`,
 		},
@@ -33,6 +33,11 @@ func TestStrategyProblems(t *testing.T) {
 				at + `.onFailure: must be one of "Halt", "RollbackWave" and "RollbackAll", got string "Rollback"`,
 				at + `.waves[0].canry: is not a known property: did you mean "canary"?`,
 			},
+		},
+		"Images": {
+			reason:     "Images are treated in one of three ways.",
+			properties: `{images: Sometimes}`,
+			want:       []string{at + `.images: must be one of "Resolve", "Require" and "AsWritten", got string "Sometimes"`},
 		},
 		"Budgets": {
 			reason:     "A budget that lets nothing move is refused, however it is written.",

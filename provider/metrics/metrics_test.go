@@ -40,6 +40,7 @@ func TestRollouts(t *testing.T) {
 			{Name: "rest", Phase: v1alpha1.WaveGated, Gates: []v1alpha1.GateStatus{{Name: "errors", Since: &ago}, {Name: "go", Open: true, Since: &ago}, {Name: "later"}}},
 		},
 		Components: []v1alpha1.ComponentCount{{Name: "web", Healthy: 2, Total: 5}},
+		Images:     &v1alpha1.RolloutImages{Left: 1, Images: []v1alpha1.ResolvedImage{{Image: "a:1", Digest: "d"}, {Image: "b:1", Digest: "d"}, {Image: "c:1"}}},
 		Preflight: &v1alpha1.PreflightStatus{Findings: []v1alpha1.Finding{
 			{Cause: "C1", Severity: v1alpha1.Blocking, Clusters: 2}, {Cause: "C1", Severity: v1alpha1.Blocking, Clusters: 3},
 			{Cause: "B2", Severity: v1alpha1.Warning, Clusters: 1, Waived: "yes"},
@@ -67,6 +68,8 @@ func TestRollouts(t *testing.T) {
 		`mainstay_rollout_events_total{reason="Halted"} 1`,
 		`mainstay_rollout_events_total{reason="WaveStarted"} 1`,
 		`mainstay_rollout_gate_closed_seconds{gate="errors",namespace="team-a",rollout="shop",wave="rest"} 90`,
+		`mainstay_rollout_images{namespace="team-a",rollout="shop",state="as_written"} 2`,
+		`mainstay_rollout_images{namespace="team-a",rollout="shop",state="pinned"} 2`,
 		`mainstay_rollout_phase{namespace="team-a",phase="Halted",rollout="shop"} 1`,
 		`mainstay_rollout_waves{namespace="team-a",phase="Gated",rollout="shop"} 1`,
 		`mainstay_rollout_waves{namespace="team-a",phase="Over",rollout="shop"} 1`,

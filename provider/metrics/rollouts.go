@@ -108,13 +108,15 @@ var (
 		"For how long a gate that is asked has been closed.", append(rolloutLabels[:2:2], "wave", "gate"), nil)
 	rolloutComponents = prometheus.NewDesc("mainstay_rollout_component_clusters",
 		"Clusters that a component is placed on, by whether it is healthy there.", append(rolloutLabels[:2:2], "component", "health"), nil)
+	rolloutImages = prometheus.NewDesc("mainstay_rollout_images",
+		"Images that a revision names by tags, by whether they are pinned to a digest.", append(rolloutLabels[:2:2], "state"), nil)
 	rolloutFindings = prometheus.NewDesc("mainstay_preflight_findings",
 		"Clusters with a finding of the preflight that nobody waived, by its cause.", append(rolloutLabels[:2:2], "cause", "severity"), nil)
 )
 
 // Describe the gauges of Rollouts.
 func (r *Rollouts) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{rolloutClusters, rolloutPhase, rolloutWaves, rolloutGate, rolloutComponents, rolloutFindings} {
+	for _, d := range []*prometheus.Desc{rolloutClusters, rolloutPhase, rolloutWaves, rolloutGate, rolloutComponents, rolloutImages, rolloutFindings} {
 		out <- d
 	}
 }
@@ -135,6 +137,7 @@ func (r *Rollouts) Collect(out chan<- prometheus.Metric) {
 			c.send(rolloutComponents, float64(n.Total-n.Healthy), n.Name, "unhealthy")
 		}
 		c.findings(at)
+		c.images(at)
 	}
 }
 
@@ -177,6 +180,23 @@ func (c collected) waves(at v1alpha1.RolloutObservation, now time.Time) {
 	for p, n := range phases {
 		c.send(rolloutWaves, float64(n), string(p))
 	}
+}
+
+// images that the revision names by tags, where they were to be resolved.
+func (c collected) images(at v1alpha1.RolloutObservation) {
+	if at.Images == nil {
+		return
+	}
+	pinned, written := 0, int(at.Images.Left)
+	for _, i := range at.Images.Images {
+		if i.Digest == "" {
+			written++
+			continue
+		}
+		pinned++
+	}
+	c.send(rolloutImages, float64(pinned), "pinned")
+	c.send(rolloutImages, float64(written), "as_written")
 }
 
 // findings by cause. Several of one cause, about several objects, count for the worst of them:
