@@ -23,7 +23,11 @@ func CheckSHA(sha string) error {
 
 // CheckName refuses a name of a user or branch that would mean another path.
 func CheckName(what, name string) error {
-	if name == "" || len(name) > 255 || name == "." || name == ".." {
+	odd := " ?#%\\\t\n"
+	if what == "user" {
+		odd += "/"
+	}
+	if name == "" || len(name) > 255 || strings.ContainsAny(name, odd) || strings.Contains(name, "..") || name == "." {
 		return Refusef(Invalid, "%q is no name of a %s", Cut(name, 255), what)
 	}
 	return nil
