@@ -91,11 +91,11 @@ func (p HubPayload) Event(delivery string, body []byte) (Event, error) {
 	case p.Issue != nil && p.Issue.PullRequest != nil:
 		e.Number = p.Issue.Number
 	}
-	return e.check()
+	return e.Check()
 }
 
-// check refuses an event that nobody could tell from another, or whose.
-func (e Event) check() (Event, error) {
+// Check refuses an event that nobody could tell from another, or whose.
+func (e Event) Check() (Event, error) {
 	if e.Delivery == "" || len(e.Delivery) > 200 || e.Repository == "" {
 		return Event{}, ErrWebhook
 	}

@@ -1,0 +1,13 @@
+package gitlab_test
+
+import (
+	"testing"
+
+	"github.com/mainstay-dev/mainstay/provider/forge/forgetest"
+	"github.com/mainstay-dev/mainstay/provider/forge/forgetest/contract"
+	"github.com/mainstay-dev/mainstay/provider/forge/gitlab"
+)
+
+// TestConformance runs the suite against a server that holds the driver to the
+// contract of GitLab's API.
+func TestConformance(t *testing.T) { forgetest.Run(t, contract.NewGitLab(t, gitlab.Driver())) }
