@@ -51,6 +51,8 @@ type Deps struct {
 	Images rollout.Images
 	// Jitter of polls.
 	Jitter steady.Jitter
+	// LooksPerSecond is how many ready Releases are compared with their clusters in a second.
+	LooksPerSecond int
 	// Workers is how many resources of each kind are reconciled at once.
 	Workers Workers
 }
@@ -85,7 +87,7 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 			return nodepool.Setup(mgr, with(o, d.Workers.NodePools), nodepool.Deps{Backends: d.Backends, Jitter: d.Jitter})
 		}},
 		{"Releases", []schema.GroupVersionKind{v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
-			return release.Setup(mgr, with(o, d.Workers.Releases), d.Targets, d.Jitter)
+			return release.Setup(mgr, with(o, d.Workers.Releases), release.Deps{Targets: d.Targets, Jitter: d.Jitter, LooksPerSecond: d.LooksPerSecond})
 		}},
 		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
 			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates, Images: d.Images})

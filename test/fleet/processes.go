@@ -105,7 +105,6 @@ func (w *World) tryProvider(ctx context.Context, name string, args []string) err
 			"--simulator=" + filepath.Join(w.State, simulatorDir),
 			"--local-binaries=" + w.Binaries, "--local-state=" + filepath.Join(w.State, "local"),
 			"--health-address=" + health, "--metrics-address=127.0.0.1:0", "--profiling-address=" + profiles,
-			"--max-reconcile-rate=1000",
 		}, slices.Concat(w.ProviderArgs, args)...),
 		Env: []string{"KUBECONFIG=" + filepath.Join(w.State, "kubeconfig"), "POD_NAMESPACE=" + Platform, "HOME=" + w.State},
 	})

@@ -39,9 +39,10 @@ type flags struct {
 	SyncInterval            time.Duration `default:"1h"  help:"How often everything is looked at that is watched."`
 	Poll                    time.Duration `default:"30s" help:"How often a ready resource is compared with the world."`
 	PollJitter              steady.Jitter `default:"0.1" help:"How much polls are spread: a fraction of the interval such as 0.1, or a duration such as 5s."`
+	LooksPerSecond          int           `default:"50"  help:"Most ready Releases compared with their clusters in a second, or 0 for no bound. Where there are more than that in a poll interval, each is looked at less often."`
 	PollStateMetricInterval time.Duration `default:"1m"  help:"How often resources are counted for metrics."`
 
-	MaxReconcileRate int `default:"100" help:"Most reconciles a second, of all kinds together."`
+	MaxReconcileRate int `default:"500" help:"Most reconciles a second, of all kinds together."`
 	ClusterWorkers   int `default:"50"  help:"Clusters reconciled at once."`
 	NodePoolWorkers  int `default:"50"  help:"Node pools reconciled at once."`
 	ReleaseWorkers   int `default:"100" help:"Releases reconciled at once."`
@@ -66,6 +67,9 @@ func (f *flags) Validate() error {
 	}
 	if f.Poll <= 0 || f.SyncInterval <= 0 || f.PollStateMetricInterval <= 0 {
 		return errors.New("--poll, --sync-interval and --poll-state-metric-interval must be more than 0")
+	}
+	if f.LooksPerSecond < 0 {
+		return errors.New("--looks-per-second must not be less than 0")
 	}
 	if min(f.MaxReconcileRate, f.ClusterWorkers, f.NodePoolWorkers, f.ReleaseWorkers, f.RolloutWorkers) <= 0 {
 		return errors.New("--max-reconcile-rate and the numbers of workers must be more than 0")

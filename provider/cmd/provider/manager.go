@@ -134,6 +134,8 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		Jitter:   f.PollJitter,
 		Workers:  f.workers(),
 
+		LooksPerSecond: f.LooksPerSecond,
+
 		Preflight: preflightOf(mgr, registries, targets, log),
 		Images:    imagesOf(mgr, registries),
 	}, stop)

@@ -39,11 +39,12 @@ type connector struct {
 	memory  *memory
 	// pending changes are those that are under way.
 	pending *pending
+	looks   *looks
 	clock   clock.PassiveClock
 }
 
 func newConnector(hub client.Client, live client.Reader, targets target.Connector, cl clock.PassiveClock) *connector {
-	return &connector{hub: hub, live: live, targets: targets, bundles: newBundles(hub), memory: newMemory(), pending: newPending(), clock: cl}
+	return &connector{hub: hub, live: live, targets: targets, bundles: newBundles(hub), memory: newMemory(), pending: newPending(), looks: newLooks(), clock: cl}
 }
 
 // Connect to the cluster of a Release, as its tenant.
@@ -64,6 +65,11 @@ func (c *connector) Connect(ctx context.Context, mg *v1alpha1.Release) (external
 	if err := tenancy.Check(cluster, mg.GetNamespace(), mg.Spec.ForProvider.Namespace); err != nil {
 		return nil, c.fail(mg, refusal(mg, err))
 	}
+	if c.looks.first(mg.GetUID()) && c.believable(ctx, mg, cluster) {
+		c.looks.note(mg.GetUID(), true)
+		return &believer{connector: c}, nil
+	}
+	c.looks.note(mg.GetUID(), false)
 	t, err := c.targets.Tenant(ctx, cluster, mg.GetNamespace())
 	if err != nil {
 		return nil, c.fail(mg, err)
@@ -74,6 +80,7 @@ func (c *connector) Connect(ctx context.Context, mg *v1alpha1.Release) (external
 // connectToRemove connects to whatever is left of a Release's cluster.
 func (c *connector) connectToRemove(ctx context.Context, mg *v1alpha1.Release) (external, error) {
 	c.pending.end(mg.GetUID())
+	c.looks.forget(mg.GetUID())
 	if len(mg.Status.AtProvider.Inventory) == 0 {
 		return &gone{connector: c}, nil
 	}

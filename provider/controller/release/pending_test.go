@@ -113,7 +113,7 @@ func TestPoll(t *testing.T) {
 				c.pending.begin(r, now.Add(-tc.begun))
 			}
 			r.SetConditions(xpv2.Condition{Type: xpv2.TypeReady, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now.Add(-tc.notReady))})
-			if diff := cmp.Diff(tc.want, c.poll(slow)(r, 30*time.Second)); diff != "" {
+			if diff := cmp.Diff(tc.want, c.poll(slow, 50)(r, 30*time.Second)); diff != "" {
 				t.Errorf("\n%s\npoll(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

@@ -76,15 +76,25 @@ const (
 // timeout of one reconcile. Calls to a cluster have bounds of their own.
 const timeout = 2 * time.Minute
 
+// Deps are what the controller of Releases works with.
+type Deps struct {
+	Targets target.Connector
+	Jitter  steady.Jitter
+	// LooksPerSecond is how many Releases that are ready are compared with their clusters
+	// in a second, at most: where there are more than that in a poll interval each waits
+	// longer. Zero is no bound.
+	LooksPerSecond int
+}
+
 // Setup adds the controller of Releases to a manager.
-func Setup(mgr ctrl.Manager, o controller.Options, targets target.Connector, jitter steady.Jitter) error {
+func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	if err := addIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	c := newConnector(mgr.GetClient(), mgr.GetAPIReader(), targets, clock.RealClock{})
-	r := newReconciler(mgr, c, append(steady.Options(o, jitter),
+	c := newConnector(mgr.GetClient(), mgr.GetAPIReader(), d.Targets, clock.RealClock{})
+	r := newReconciler(mgr, c, append(steady.Options(o, d.Jitter),
 		managed.WithTimeout(timeout),
-		managed.WithPollIntervalHook(c.poll(steady.Poll(jitter, rand.Float64))),
+		managed.WithPollIntervalHook(c.poll(steady.Poll(d.Jitter, rand.Float64), d.LooksPerSecond)),
 		managed.WithLogger(o.Logger.WithValues("controller", controllerName)),
 		managed.WithRecorder(steady.Recorder{
 			Recorder: event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName), o.EventFilterFunctions...),

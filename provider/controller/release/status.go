@@ -249,8 +249,12 @@ func (c *connector) setSynced(mg *v1alpha1.Release) {
 
 // poll often while something is on its way, at first. Most changes are through within
 // seconds, and waves wait for each other.
-func (c *connector) poll(steady managed.PollIntervalHook) managed.PollIntervalHook {
+func (c *connector) poll(steady managed.PollIntervalHook, perSecond int) managed.PollIntervalHook {
 	return func(mg resource.Managed, interval time.Duration) time.Duration {
+		interval = c.looks.every(interval, perSecond)
+		if c.looks.believed(mg.GetUID()) {
+			return turn(interval)
+		}
 		next := steady(mg, interval)
 		ready := mg.GetCondition(xpv2.TypeReady)
 		began := c.pending.since(mg.GetUID())

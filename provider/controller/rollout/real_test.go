@@ -44,7 +44,6 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/backend/local/controlplane"
 	"github.com/mainstay-dev/mainstay/provider/controller/release"
 	"github.com/mainstay-dev/mainstay/provider/controller/rollout"
-	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -104,7 +103,7 @@ func newWorld(t *testing.T) *world {
 	o.PollInterval, o.MaxConcurrentReconciles, o.GlobalRateLimiter = 2*time.Second, 5, ratelimiter.NewGlobal(100)
 	o.Features.Enable(feature.EnableBetaManagementPolicies)
 	w.must(errors.Join(
-		release.Setup(mgr, o, target.NewClients(mgr.GetAPIReader(), clock.RealClock{}), steady.Jitter{}),
+		release.Setup(mgr, o, release.Deps{Targets: target.NewClients(mgr.GetAPIReader(), clock.RealClock{})}),
 		rollout.Setup(mgr, o, rollout.Deps{}),
 	))
 	running, stop := context.WithCancel(context.Background())
