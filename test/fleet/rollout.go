@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -11,6 +12,8 @@ import (
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/bundle"
@@ -63,6 +66,27 @@ func (w *World) Roll(ctx context.Context, app, bundle string, strategy v1alpha1.
 
 // Reached is true where all clusters have a Bundle and are healthy.
 func (w *World) Reached(ctx context.Context, app, bundle string) (bool, error) {
+	return w.AllReached(ctx, map[string]string{app: bundle})
+}
+
+// AllReached is true where the Rollouts of some applications say that their clusters have
+// a Bundle each, and are healthy, and the Releases say so too. Bundles are by application.
+func (w *World) AllReached(ctx context.Context, bundles map[string]string) (bool, error) {
+	rollouts := &v1alpha1.RolloutList{}
+	if err := w.Seen.List(ctx, rollouts, client.InNamespace(Tenant), client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("cannot list rollouts: %w", err)
+	}
+	done := 0
+	for i := range rollouts.Items {
+		ro := &rollouts.Items[i]
+		ready := ro.GetCondition(xpv2.TypeReady)
+		if bundles[ro.GetName()] != "" && ready.Status == corev1.ConditionTrue && ready.ObservedGeneration == ro.GetGeneration() {
+			done++
+		}
+	}
+	if done < len(bundles) {
+		return false, nil
+	}
 	l := &v1alpha1.ReleaseList{}
 	if err := w.Seen.List(ctx, l, client.InNamespace(Tenant), client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("cannot list releases: %w", err)
@@ -70,16 +94,9 @@ func (w *World) Reached(ctx context.Context, app, bundle string) (bool, error) {
 	n := 0
 	for i := range l.Items {
 		r := &l.Items[i]
-		if r.Spec.ForProvider.Application == app && r.Status.AtProvider.Bundle == bundle && r.Status.AtProvider.Health == v1alpha1.Healthy {
+		if b := bundles[r.Spec.ForProvider.Application]; b != "" && r.Status.AtProvider.Bundle == b && r.Status.AtProvider.Health == v1alpha1.Healthy {
 			n++
 		}
 	}
-	if n != w.Clusters {
-		return false, nil
-	}
-	ro := &v1alpha1.Rollout{}
-	if err := w.Seen.Get(ctx, client.ObjectKey{Namespace: Tenant, Name: app}, ro); err != nil {
-		return false, fmt.Errorf("cannot get rollout: %w", err)
-	}
-	return ro.Status.AtProvider.Phase == v1alpha1.RolloutCompleted, nil
+	return n == len(bundles)*w.Clusters, nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,27 +26,43 @@ import (
 // act on a decision, as far as management policies let it.
 func (r *Reconciler) act(ctx context.Context, ro *v1alpha1.Rollout, policy managed.ManagementPoliciesChecker, d rollout.Decision) error {
 	if policy.ShouldDelete() {
-		for _, name := range d.Delete {
-			if err := r.remove(ctx, ro, name); err != nil {
-				return err
-			}
+		if err := together(d.Delete, func(name string) error { return r.remove(ctx, ro, name) }); err != nil {
+			return err
 		}
 	}
 	if policy.ShouldUpdate() {
-		for _, p := range d.Update {
-			if err := r.update(ctx, ro, p, d.Epoch); err != nil {
-				return err
-			}
+		if err := together(d.Update, func(p rollout.Placed) error { return r.update(ctx, ro, p, d.Epoch) }); err != nil {
+			return err
 		}
 	}
 	if policy.ShouldCreate() {
-		for _, p := range d.Create {
-			if err := r.create(ctx, ro, p, d.Epoch); err != nil {
-				return err
-			}
-		}
+		return together(d.Create, func(p rollout.Placed) error { return r.create(ctx, ro, p, d.Epoch) })
 	}
 	return nil
+}
+
+// writesAtOnce is how many Releases of one Rollout are written at the same time.
+const writesAtOnce = 8
+
+// together does something for each of some items, several at a time. The first error ends
+// it: what has begun goes on, and nothing more begins.
+func together[T any](items []T, do func(T) error) error {
+	g := errgroup.Group{}
+	g.SetLimit(writesAtOnce)
+	var failed atomic.Bool
+	for _, it := range items {
+		if failed.Load() {
+			break
+		}
+		g.Go(func() error {
+			err := do(it)
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 func (r *Reconciler) create(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Placed, epoch int64) error {

@@ -58,8 +58,12 @@ func (r *Reconciler) decide(ctx context.Context, ro *v1alpha1.Rollout, spec roll
 	}
 	d := rollout.Next(spec, *o, r.clock.Now())
 	checked, resolved := false, false
+	o.Taken = map[string]bool{}
 	for range maxRounds {
-		again := false
+		again, err := r.taken(ctx, ro, d.Create, o.Taken)
+		if err != nil {
+			return d, err
+		}
 		if len(d.Resolve) > 0 && !resolved {
 			o.Resolved, resolved, again = r.images.Resolve(ctx, d.Resolve), true, true
 		}

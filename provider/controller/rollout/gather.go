@@ -28,11 +28,10 @@ const maxLookups = 50
 func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.Observed, error) {
 	o := rollout.Observed{Status: ro.Status.AtProvider, Clusters: map[v1alpha1.ClusterReference]rollout.ClusterState{}}
 
-	own, taken, err := r.releases(ctx, ro)
+	own, err := r.releases(ctx, ro)
 	if err != nil {
 		return o, err
 	}
-	o.Taken = taken
 	for _, rel := range own {
 		o.Releases = append(o.Releases, seen(rel))
 	}
@@ -95,23 +94,35 @@ func (r *Reconciler) imagesOf(ctx context.Context, ro *v1alpha1.Rollout, cluster
 	}, r.images.Asks()
 }
 
-// releases that a Rollout controls, and the names of those in its namespace that it
-// does not.
-func (r *Reconciler) releases(ctx context.Context, ro *v1alpha1.Rollout) ([]*v1alpha1.Release, map[string]bool, error) {
+// releases that a Rollout controls.
+func (r *Reconciler) releases(ctx context.Context, ro *v1alpha1.Rollout) ([]*v1alpha1.Release, error) {
 	l := &v1alpha1.ReleaseList{}
-	if err := r.client.List(ctx, l, client.InNamespace(ro.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, nil, fmt.Errorf("cannot list Releases: %w", err)
+	if err := r.client.List(ctx, l, client.InNamespace(ro.GetNamespace()), client.MatchingFields{indexOwner: string(ro.GetUID())}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("cannot list Releases: %w", err)
 	}
-	var own []*v1alpha1.Release
-	taken := map[string]bool{}
+	own := make([]*v1alpha1.Release, 0, len(l.Items))
 	for i := range l.Items {
-		if metav1.IsControlledBy(&l.Items[i], ro) {
-			own = append(own, &l.Items[i])
+		own = append(own, &l.Items[i])
+	}
+	return own, nil
+}
+
+// taken names, of those that a Rollout wants to give to Releases: they are somebody else's.
+// Each is looked up once, in those that are known.
+func (r *Reconciler) taken(ctx context.Context, ro *v1alpha1.Rollout, wanted []rollout.Placed, known map[string]bool) (more bool, err error) {
+	for _, p := range wanted {
+		if _, asked := known[p.Name]; asked {
 			continue
 		}
-		taken[l.Items[i].GetName()] = true
+		rel := &v1alpha1.Release{}
+		err := r.client.Get(ctx, types.NamespacedName{Namespace: ro.GetNamespace(), Name: p.Name}, rel)
+		if client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("cannot get Release %q: %w", p.Name, err)
+		}
+		known[p.Name] = err == nil && !metav1.IsControlledBy(rel, ro)
+		more = more || known[p.Name]
 	}
-	return own, taken, nil
+	return more, nil
 }
 
 // lookUp the Clusters of Releases that are not in the inventory. Only what the API

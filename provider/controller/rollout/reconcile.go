@@ -164,7 +164,7 @@ func (r *Reconciler) failed(ctx context.Context, ro *v1alpha1.Rollout, err error
 
 // orphan leaves all Releases where they are, without their Rollout.
 func (r *Reconciler) orphan(ctx context.Context, ro *v1alpha1.Rollout) error {
-	own, _, err := r.releases(ctx, ro)
+	own, err := r.releases(ctx, ro)
 	if err != nil {
 		return err
 	}

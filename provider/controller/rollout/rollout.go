@@ -20,7 +20,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -48,6 +50,13 @@ const controllerName = "rollout." + "m.mainstay.dev"
 // indexCluster finds the Releases on a Cluster.
 const indexCluster = "rollout.cluster"
 
+// indexOwner finds the Releases of a Rollout.
+const indexOwner = "rollout.owner"
+
+// gathering is how long a Rollout waits for more news of its Releases before it looks at
+// all of them. Hundreds come at once, and one look is enough.
+const gathering = 100 * time.Millisecond
+
 // Deps are what the controller works with.
 type Deps struct {
 	// Jitter of polls.
@@ -65,6 +74,9 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Release{}, indexCluster, clusterKeys); err != nil {
 		return fmt.Errorf("cannot index Releases by cluster: %w", err)
 	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Release{}, indexOwner, ownerKeys); err != nil {
+		return fmt.Errorf("cannot index Releases by owner: %w", err)
+	}
 	moves, err := registerMoves(metrics.Registry)
 	if err != nil {
 		return err
@@ -80,7 +92,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		Named(controllerName).
 		WithOptions(steady.ForControllerRuntime(o)).
 		For(&v1alpha1.Rollout{}, builder.WithPredicates(resource.DesiredStateChanged())).
-		Owns(&v1alpha1.Release{}, builder.WithPredicates(releaseChanged())).
+		Watches(&v1alpha1.Release{}, gathered(), builder.WithPredicates(releaseChanged())).
 		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(rolloutsOfCluster(mgr.GetClient())), builder.WithPredicates(clusterChanged())).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(rolloutsOfBundle(mgr.GetClient())), builder.WithPredicates(bundleChanged())).
 		Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
@@ -111,6 +123,30 @@ func clusterKeys(o client.Object) []string {
 		return nil
 	}
 	return []string{types.NamespacedName(r.Spec.ForProvider.ClusterRef).String()}
+}
+
+func ownerKeys(o client.Object) []string {
+	if owner := metav1.GetControllerOf(o); owner != nil && owner.Kind == v1alpha1.RolloutGVK.Kind {
+		return []string{string(owner.UID)}
+	}
+	return nil
+}
+
+// gathered has the Rollout of a Release looked at, once for all that happens to its
+// Releases within a moment.
+func gathered() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(o client.Object, q queue) {
+		if owner := metav1.GetControllerOf(o); owner != nil && owner.Kind == v1alpha1.RolloutGVK.Kind {
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}}, gathering)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc:  func(_ context.Context, e event.CreateEvent, q queue) { add(e.Object, q) },
+		UpdateFunc:  func(_ context.Context, e event.UpdateEvent, q queue) { add(e.ObjectNew, q) },
+		DeleteFunc:  func(_ context.Context, e event.DeleteEvent, q queue) { add(e.Object, q) },
+		GenericFunc: func(_ context.Context, e event.GenericEvent, q queue) { add(e.Object, q) },
+	}
 }
 
 // rolloutsOfCluster returns the Rollouts of all tenants of a cluster, and of those

@@ -55,7 +55,7 @@ func newHarness(t *testing.T, objects ...client.Object) *harness {
 	}
 	h := &harness{t: t, clock: testingclock.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
 	h.hub = fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&v1alpha1.Rollout{}, &v1alpha1.Release{}, &v1alpha1.Cluster{}).
-		WithIndex(&v1alpha1.Release{}, indexCluster, clusterKeys).WithObjects(objects...).Build()
+		WithIndex(&v1alpha1.Release{}, indexCluster, clusterKeys).WithIndex(&v1alpha1.Release{}, indexOwner, ownerKeys).WithObjects(objects...).Build()
 	cached := interceptor.NewClient(h.hub, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
 			if _, ok := l.(*v1alpha1.ClusterList); ok && h.listErr != nil {
