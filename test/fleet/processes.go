@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -95,16 +97,20 @@ func (w *World) tryProvider(ctx context.Context, name string, args []string) err
 	if err != nil {
 		return err
 	}
-	if w.profiles == nil {
-		w.profiles = map[string]string{}
+	metrics, err := freeAddress(ctx)
+	if err != nil {
+		return err
 	}
-	w.profiles[name] = profiles
+	if w.profiles == nil {
+		w.profiles, w.metrics = map[string]string{}, map[string]string{}
+	}
+	w.profiles[name], w.metrics[name] = profiles, metrics
 	err = w.start(ctx, name, filepath.Join(w.State, name), process.Spec{
 		Path: filepath.Join(w.Binaries, "provider"),
 		Args: append([]string{
 			"--simulator=" + filepath.Join(w.State, simulatorDir),
 			"--local-binaries=" + w.Binaries, "--local-state=" + filepath.Join(w.State, "local"),
-			"--health-address=" + health, "--metrics-address=127.0.0.1:0", "--profiling-address=" + profiles,
+			"--health-address=" + health, "--metrics-address=" + metrics, "--profiling-address=" + profiles,
 		}, slices.Concat(w.ProviderArgs, args)...),
 		Env: []string{"KUBECONFIG=" + filepath.Join(w.State, "kubeconfig"), "POD_NAMESPACE=" + Platform, "HOME=" + w.State},
 	})
@@ -123,6 +129,33 @@ func (w *World) tryProvider(ctx context.Context, name string, args []string) err
 		}
 		return rsp.StatusCode == http.StatusOK, rsp.Body.Close()
 	})
+}
+
+// Reconciled is how many Releases the provider has reconciled since it started, by its
+// own metrics.
+func (w *World) Reconciled(ctx context.Context) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.metrics[Provider]+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	rsp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read metrics of the provider: %w", err)
+	}
+	defer rsp.Body.Close() //nolint:errcheck // It was only read.
+	sum, lines := 0.0, bufio.NewScanner(rsp.Body)
+	for lines.Scan() {
+		if !strings.HasPrefix(lines.Text(), "controller_runtime_reconcile_total{") || !strings.Contains(lines.Text(), `"managed/release.`) {
+			continue
+		}
+		_, v, _ := strings.Cut(lines.Text(), "} ")
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return 0, fmt.Errorf("cannot read metrics of the provider: %w", err)
+		}
+		sum += n
+	}
+	return int(sum), lines.Err()
 }
 
 // freeAddress of this machine.

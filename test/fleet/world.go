@@ -82,7 +82,7 @@ type World struct {
 	Simulator *simulator.Client
 
 	// profiles is where each provider serves its own.
-	profiles map[string]string
+	profiles, metrics map[string]string
 }
 
 // Up starts a hub, the simulator and the provider, and makes the clusters.
