@@ -8,6 +8,7 @@ package backendtest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ func Run(t *testing.T, h Harness) {
 		{"VersionThatIsNotThere", s.versionThatIsNotThere},
 		{"Ensure", s.ensure},
 		{"EnsureAgain", s.ensureAgain},
+		{"EnsureAtOnce", s.ensureAtOnce},
 		{"Version", s.version},
 		{"Apart", s.apart},
 		{"NodePools", s.nodePools},
@@ -144,6 +146,29 @@ func (s *suite) ensureAgain(t *testing.T) {
 	s.same(t)
 }
 
+// ensureAtOnce: a cluster and its node pools have controllers of their own, which may ask
+// for things at the same time.
+func (s *suite) ensureAtOnce(t *testing.T) {
+	c := s.h.Cluster(t, 0)
+	errs, wg := make([]error, 4), sync.WaitGroup{}
+	for i := range errs {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), quick)
+			defer cancel()
+			if errs[i] = s.b.EnsureCluster(ctx, c); errs[i] == nil {
+				_, errs[i] = s.b.ObserveCluster(ctx, c)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Errorf("EnsureCluster(...), at the same time as others: %v", err)
+		}
+	}
+	s.same(t)
+}
+
 // version: a ready cluster is not touched because another version is asked for.
 func (s *suite) version(t *testing.T) {
 	c := s.h.Cluster(t, 0)
@@ -197,6 +222,15 @@ func (s *suite) unreachable(t *testing.T) {
 	}
 	if st := s.observe(t, s.h.Cluster(t, 1)); !st.Ready {
 		t.Errorf("ObserveCluster(...) of the other cluster: not ready: %s", st.Message)
+	}
+	if !s.h.Makes {
+		return
+	}
+	// Nodes of it can be had again, later.
+	ctx, cancel := context.WithTimeout(t.Context(), quick)
+	defer cancel()
+	if err := s.b.EnsureNodePool(ctx, pool(s.h.Cluster(t, 0), 1)); err == nil || backend.IsInvalid(err) {
+		t.Errorf("EnsureNodePool(...) of an unreachable cluster: want an error that may pass, got %v", err)
 	}
 }
 
