@@ -67,6 +67,8 @@ test-unit: ## Run the tests that need no control plane, and hold internal/ and f
 test-real: binaries gitea build ## Run the tests on real control planes, with real Crossplane.
 	$(call say,Tests on real control planes: about five minutes)
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
+	$(call say,The provider is killed among a thousand simulated clusters: about five minutes)
+	@go test -v ./test/scale -timeout 30m
 	$(call say,End to end with real Crossplane: about twenty minutes)
 	@go test -v ./test/e2e -timeout 45m
 

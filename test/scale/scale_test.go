@@ -33,7 +33,7 @@ const (
 	// kills of each of the first three releases.
 	kills = 2
 	// patience with one wait.
-	patience = 5 * time.Minute
+	patience = 10 * time.Minute
 )
 
 // A drill is a fleet, and all that happens to it.
