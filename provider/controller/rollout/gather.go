@@ -46,7 +46,7 @@ func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.
 		c := &clusters.Items[i]
 		o.Clusters[v1alpha1.ClusterReference{Namespace: c.GetNamespace(), Name: c.GetName()}] = stateOf(c, ro.GetNamespace())
 	}
-	if err := r.lookUp(ctx, ro, &o); err != nil {
+	if err := r.lookUp(ctx, &o); err != nil {
 		return o, err
 	}
 
@@ -128,7 +128,7 @@ func (r *Reconciler) taken(ctx context.Context, ro *v1alpha1.Rollout, wanted []r
 // lookUp the Clusters of Releases that are not in the inventory. Only what the API
 // server itself says does not exist, or is being deleted, counts as gone. To remove a Release of such a
 // Cluster touches nothing anywhere; to keep it would keep it for ever.
-func (r *Reconciler) lookUp(ctx context.Context, ro *v1alpha1.Rollout, o *rollout.Observed) error {
+func (r *Reconciler) lookUp(ctx context.Context, o *rollout.Observed) error {
 	lookups := 0
 	for _, rel := range o.Releases {
 		if _, known := o.Clusters[rel.Cluster]; known {
