@@ -82,7 +82,7 @@ func (n *run) weigh() {
 // show remembers from when on the plan could be read on the merge request.
 func (n *run) show() {
 	p := n.is.Plan
-	if p == nil || p.Shown != nil || n.o.Shown.Digest != p.Digest || n.o.Shown.At.IsZero() {
+	if p == nil || p.Shown != nil || n.o.Shown.Digest != p.Digest || n.o.Shown.Head != p.HeadSHA || n.o.Shown.At.IsZero() {
 		return
 	}
 	p.Shown = &metav1.Time{Time: n.o.Shown.At.Truncate(time.Second)}

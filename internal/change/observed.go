@@ -155,8 +155,8 @@ type Git struct {
 
 // Shown is what the comment on the merge request shows.
 type Shown struct {
-	// Digest of the plan, and of the progress.
-	Digest, Progress string
+	// Head and Digest of the plan, and the Fingerprint of the progress.
+	Head, Digest, Progress string
 	// At which time it was edited last, by the forge's clock.
 	At time.Time
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change/lock"
@@ -12,6 +15,9 @@ import (
 
 // MaxClaims is how many claims one change may touch.
 const MaxClaims = 200
+
+// blockedAgain is after which time a plan that cannot be executed is made anew.
+const blockedAgain = 2 * time.Minute
 
 // plan what the merge request asks for, or say why it cannot be.
 func (n *run) plan() {
@@ -124,6 +130,12 @@ func (n *run) take(a Planned) bool {
 	if a.removes() {
 		p.Token = Token(p.Digest)
 	}
+	if p.Blocked != "" {
+		// What stands in the way is mended elsewhere, such as a Secret that is missing.
+		if soon := n.now.Add(blockedAgain); p.Expires == nil || p.Expires.After(soon) {
+			p.Expires = &metav1.Time{Time: soon}
+		}
+	}
 	same := old != nil && old.Digest == p.Digest && old.HeadSHA == p.HeadSHA
 	if same {
 		p.Shown = old.Shown
@@ -201,11 +213,19 @@ func (n *run) current() bool {
 	if !n.readable() {
 		return false
 	}
-	if p := n.is.Plan; p == nil || n.refusal() != "" || p.HeadSHA != n.o.Git.Head || p.Content != n.o.Git.Content || p.Expires != nil && !n.now.Before(p.Expires.Time) {
+	p := n.is.Plan
+	if p == nil || n.refusal() != "" || p.HeadSHA != n.o.Git.Head || p.Content != n.o.Git.Content {
 		n.to(v1alpha1.ChangePending)
 		return false
 	}
-	n.is.Plan.BaseSHA, n.is.Plan.Tree = n.o.Git.Base, n.o.Git.Tree
+	// It may have expired. Then it is made anew where it is.
+	if !n.planned(p.Epoch) {
+		n.wait("being planned again")
+		return false
+	}
+	if e := n.is.Plan.Expires; e != nil {
+		n.wakeAt(e.Time)
+	}
 	return true
 }
 
@@ -293,6 +313,13 @@ func (n *run) begin() {
 	if n.is.Plan.Digest != agreed || n.is.Plan.HeadSHA != head || !sameKeys(n.is.Plan.Locks, keys) {
 		n.audit(us, fmt.Sprintf("what is there is not what plan %s was made of: %s has to be agreed to", short(agreed), short(n.is.Plan.Digest)))
 		// It is planned under its locks once more when that is done.
+		n.is.Plan.Epoch = 0
+		n.to(v1alpha1.ChangePlanned)
+		return
+	}
+	// The same actions can be judged otherwise by now, and take more people.
+	n.weigh()
+	if n.hinders(); len(n.waits) > 0 {
 		n.is.Plan.Epoch = 0
 		n.to(v1alpha1.ChangePlanned)
 		return

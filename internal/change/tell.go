@@ -23,16 +23,16 @@ func (n *run) tell() {
 			}
 		}
 	}
-	if n.o.Shown.Digest == "" && n.o.Shown.Progress == "" && r.State != RequestOpen {
+	if n.o.Shown == (Shown{}) && n.over() {
 		// Where nothing was ever said, nothing has to be said at the end.
 		return
 	}
-	text, digest := Markdown(n.is), ""
+	text, want := Markdown(n.is), Shown{At: n.o.Shown.At}
 	if n.is.Plan != nil {
-		digest = n.is.Plan.Digest
+		want.Head, want.Digest = n.is.Plan.HeadSHA, n.is.Plan.Digest
 	}
-	if n.o.Shown.Progress != Fingerprint(text) || n.o.Shown.Digest != digest {
-		n.decision.Do = append(n.decision.Do, Action{Verb: DoComment, Digest: digest, Progress: text})
+	if want.Progress = Fingerprint(text); n.o.Shown != want {
+		n.decision.Do = append(n.decision.Do, Action{Verb: DoComment, Head: want.Head, Digest: want.Digest, Progress: text})
 	}
 }
 

@@ -17,14 +17,14 @@ import (
 
 // A world plays a forge, Git, a queue, and a hub with Rollouts.
 type world struct {
-	now     time.Time
-	repo    v1alpha1.RepositoryParameters
-	main    map[string]string
-	commits int
-	mrs     map[int64]*mr
-	changes map[int64]*executor
-	hub     map[string]*played
-	queue   v1alpha1.ChangeQueueSpec
+	now, forge time.Time
+	repo       v1alpha1.RepositoryParameters
+	main       map[string]string
+	commits    int
+	mrs        map[int64]*mr
+	changes    map[int64]*executor
+	hub        map[string]*played
+	queue      v1alpha1.ChangeQueueSpec
 
 	forgeDown, gitDown, queueDown string
 	// bad contents break what they touch. lasting are plans that cannot be taken back.
@@ -112,6 +112,14 @@ func hash(parts ...string) string {
 
 func (w *world) commit() string { w.commits++; return hash("commit", fmt.Sprint(w.commits))[:40] }
 
+// clock of the forge. It does not go back, whatever ours does.
+func (w *world) clock() time.Time {
+	if w.forge.Before(w.now) {
+		w.forge = w.now
+	}
+	return w.forge
+}
+
 func (w *world) id() int64 { w.ids++; return w.ids }
 
 func claimRef(name string) v1alpha1.ClaimReference {
@@ -165,11 +173,11 @@ func (w *world) push(m *mr, files map[string]string) {
 }
 
 func (w *world) approve(m *mr, by string) {
-	m.reviews = append(m.reviews, Review{ID: fmt.Sprint(w.id()), By: Person{Name: by, Writes: true}, HeadSHA: m.head, At: w.now, Approves: true})
+	m.reviews = append(m.reviews, Review{ID: fmt.Sprint(w.id()), By: Person{Name: by, Writes: true}, HeadSHA: m.head, At: w.clock(), Approves: true})
 }
 
 func (w *world) say(m *mr, by, body string) {
-	m.comments = append(m.comments, Comment{ID: w.id(), By: Person{Name: by, Writes: true}, At: w.now, Body: body})
+	m.comments = append(m.comments, Comment{ID: w.id(), By: Person{Name: by, Writes: true}, At: w.clock(), Body: body})
 }
 
 // git is what the mirror has.
@@ -379,11 +387,9 @@ func (w *world) carryOut(number int64, a Action) (refused bool) {
 	case DoStatus:
 		m.statuses[a.Head][a.Context] = a.Status
 	case DoComment:
-		if m.shown.Digest != a.Digest || m.shown.Progress != Fingerprint(a.Progress) {
-			m.shown = Shown{Digest: a.Digest, Progress: Fingerprint(a.Progress), At: w.now}
-		}
-		if key := a.Digest + m.head; m.seen[key].IsZero() {
-			m.seen[key] = w.now
+		m.shown = Shown{Head: a.Head, Digest: a.Digest, Progress: Fingerprint(a.Progress), At: w.clock()}
+		if key := a.Digest + a.Head; m.seen[key].IsZero() {
+			m.seen[key] = w.clock()
 		}
 	case DoLock:
 		r := *a.Lock
