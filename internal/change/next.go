@@ -45,6 +45,8 @@ type run struct {
 	// approved is true where enough people agree to the plan; urgent where it is an
 	// emergency.
 	approved, urgent bool
+	// took is true once an answer of the planner was taken.
+	took bool
 	decision         Decision
 }
 

@@ -80,10 +80,18 @@ func (n *run) planned(epoch int64) bool {
 		return true
 	}
 	want := PlanRequest{Head: g.Head, Base: g.Base, Tree: g.Tree, Content: g.Content, Epoch: epoch, Carry: n.carried()}
+	if n.took {
+		// One answer is put on record before the next question: without that the first one
+		// would be asked again.
+		n.wakeAt(n.now.Add(time.Second))
+		n.wait("being planned again")
+		return false
+	}
 	if n.o.Planned == nil || !n.o.Planned.For.equal(want) {
 		n.decision.Plan = &want
 		return false
 	}
+	n.took = true
 	return n.take(*n.o.Planned)
 }
 

@@ -126,6 +126,11 @@ func (h *history) disturb() {
 			h.note("push to !%d", number)
 			w.push(m, h.files())
 		}
+	case 30:
+		if m.state == RequestOpen {
+			h.note("force-push of the same to !%d", number)
+			w.push(m, m.files)
+		}
 	case 1:
 		if m.state != RequestMerged {
 			m.state, m.by = RequestClosed, h.someone()
@@ -269,6 +274,12 @@ func (h *history) decide(number int64) Decision {
 	}
 	if d.Status.Phase == v1alpha1.ChangeExecuting && before.Executed != d.Status.Plan.Digest && before.Phase != v1alpha1.ChangeHalted {
 		h.agreed(number, d)
+	}
+	place := lock.Look(h.w.queue, fmt.Sprint(number), h.w.now)
+	for _, a := range d.Do {
+		if a.writes() && (h.w.queueDown != "" || !place.Held || place.Epoch != a.Epoch) {
+			h.fail("!%d decides to %s in epoch %d, and has %+v", number, a.Verb, a.Epoch, place)
+		}
 	}
 	if len(d.Do) > 0 && !d.PersistFirst && d.Status.Phase != before.Phase {
 		h.fail("a phase must be on record before anything is done in it")
