@@ -275,6 +275,7 @@ func (n *run) halted() {
 
 // goOn after a halt, where it was.
 func (n *run) goOn() {
+	n.weigh()
 	p := n.is.Plan
 	head := n.is.Request.HeadSHA
 	switch {

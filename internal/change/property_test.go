@@ -126,6 +126,10 @@ func (h *history) disturb() {
 			h.note("push to !%d", number)
 			w.push(m, h.files())
 		}
+	case 31:
+		w.say(m, "bob", "/emergency all is down")
+		w.say(m, "zoe", "/emergency all is down")
+		h.note("an emergency of !%d", number)
 	case 30:
 		if m.state == RequestOpen {
 			h.note("force-push of the same to !%d", number)

@@ -459,7 +459,7 @@ func (w *world) tellRollout(number int64, a Action) (refused bool) {
 
 // mergeNow by compare-and-swap on the head, where the forge asks for green statuses.
 func (w *world) mergeNow(m *mr, a Action) (refused bool) {
-	if m.state != RequestOpen || m.head != a.Head || m.branchGone || len(w.git(m).Conflicts) > 0 || m.statuses[m.head][ContextExecute].State != StatusSuccess {
+	if m.refused != "" || m.state != RequestOpen || m.head != a.Head || m.branchGone || len(w.git(m).Conflicts) > 0 || m.statuses[m.head][ContextExecute].State != StatusSuccess {
 		return true
 	}
 	w.mergeAs(m, "mainstay-bot")
