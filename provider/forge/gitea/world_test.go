@@ -25,13 +25,14 @@ type world struct {
 	server *giteaserver.Server
 	url    string
 	tokens map[string]string
-	git    string
+	// dir of the Gitea, and git that of people's clones.
+	dir, git string
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{tokens: map[string]string{}, git: t.TempDir()}
-	server, err := giteaserver.Start(t.Context(), t.TempDir(), backendtest.Directory(t, "gitea"))
+	w := &world{tokens: map[string]string{}, dir: t.TempDir(), git: t.TempDir()}
+	server, err := giteaserver.Start(t.Context(), w.dir, backendtest.Directory(t, "gitea"))
 	if err != nil {
 		t.Fatalf("cannot start Gitea: %v", err)
 	}

@@ -11,3 +11,6 @@ import (
 // TestConformance runs the suite against a server that holds the driver to the
 // contract of GitHub's API.
 func TestConformance(t *testing.T) { forgetest.Run(t, contract.NewGitHub(t, github.Driver())) }
+
+// TestFaults lets the forge fail in every way.
+func TestFaults(t *testing.T) { forgetest.RunFaults(t, github.Driver()) }

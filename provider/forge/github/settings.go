@@ -2,6 +2,9 @@ package github
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/google/go-github/v84/github"
@@ -61,7 +64,7 @@ func (f *Forge) protection(ctx context.Context, branch string) (p forge.Protecti
 	if err := forge.CheckName("branch", branch); err != nil {
 		return p, false, err
 	}
-	b, _, err := f.c.Repositories.GetBranch(ctx, f.owner, f.name, branch, 0)
+	b, err := f.branch(ctx, branch)
 	if err != nil || !b.GetProtected() {
 		return p, false, err
 	}
@@ -82,6 +85,17 @@ func (f *Forge) protection(ctx context.Context, branch string) (p forge.Protecti
 		statuses = true
 	}
 	return p, statuses, nil
+}
+
+// branch by name. The SDK's own call goes past the client that deals with redirects.
+func (f *Forge) branch(ctx context.Context, name string) (*github.Branch, error) {
+	req, err := f.c.NewRequest(http.MethodGet, fmt.Sprintf("repos/%s/%s/branches/%s", f.owner, f.name, url.PathEscape(name)), nil)
+	if err != nil {
+		return nil, err
+	}
+	b := new(github.Branch)
+	_, err = f.c.Do(ctx, req, b)
+	return b, err
 }
 
 // EnsureProtection protects a branch. GitHub replaces all of a protection at once, but
