@@ -44,10 +44,10 @@ func TestSettingsOfOthers(t *testing.T) {
 		t.Errorf("EnsureProtection(...): -want, +got:\n%s", diff)
 	}
 
-	if _, _, err := c.CreateBranchProtection(org, repo, sdk.CreateBranchProtectionOption{RuleName: "release/*"}); err != nil {
+	if _, _, err := c.CreateBranch(org, repo, sdk.CreateBranchOption{BranchName: "release/1", OldBranchName: forgetest.Base}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.CreateBranch(org, repo, sdk.CreateBranchOption{BranchName: "release/1", OldBranchName: forgetest.Base}); err != nil {
+	if _, _, err := c.CreateBranchProtection(org, repo, sdk.CreateBranchProtectionOption{RuleName: "release/*"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.EnsureProtection(t.Context(), "release/1", []string{"mainstay/execute"}); !forge.Is(err, forge.Invalid) {
