@@ -95,10 +95,8 @@ func (n *run) bind() {
 		return
 	}
 	var out []v1alpha1.ChangeApproval
-	for _, r := range n.o.Request.Reviews {
-		if !r.Approves || r.Dismissed {
-			continue
-		}
+	reviews := slices.DeleteFunc(slices.Clone(n.o.Request.Reviews), func(r Review) bool { return !r.Approves || r.Dismissed })
+	for _, r := range latest(reviews, 50) {
 		i := slices.IndexFunc(n.is.Approvals, func(a v1alpha1.ChangeApproval) bool { return a.ID == r.ID && a.HeadSHA == r.HeadSHA })
 		if i >= 0 {
 			out = append(out, n.is.Approvals[i])
@@ -111,7 +109,7 @@ func (n *run) bind() {
 		}
 		out = append(out, a)
 	}
-	n.is.Approvals = latest(out, 50)
+	n.is.Approvals = out
 }
 
 // forgetApprovals that were given: they are of something that is over.

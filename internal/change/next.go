@@ -46,8 +46,8 @@ type run struct {
 	// emergency.
 	approved, urgent bool
 	// took is true once an answer of the planner was taken.
-	took bool
-	decision         Decision
+	took     bool
+	decision Decision
 }
 
 // turn decides the phase, from the phase that it is in.

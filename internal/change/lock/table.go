@@ -114,7 +114,7 @@ func may(t *v1alpha1.ChangeQueueSpec, before []*v1alpha1.QueuedChange, c *v1alph
 		}
 	}
 	var takes []*v1alpha1.QueuedChange
-	members := int32(0)
+	var members []*v1alpha1.QueuedChange
 	for i := range t.Changes {
 		other := &t.Changes[i]
 		if other.UID == c.UID || other.Epoch == 0 {
@@ -128,11 +128,22 @@ func may(t *v1alpha1.ChangeQueueSpec, before []*v1alpha1.QueuedChange, c *v1alph
 			continue
 		}
 		if other.Group == c.Group {
-			members++
+			members = append(members, other)
 		}
 	}
-	if c.Limit > 0 && members >= c.Limit && !c.Urgent && c.Epoch == 0 {
-		return nil, false
+	if c.Limit <= 0 || c.Urgent || c.Epoch > 0 {
+		return takes, true
+	}
+	// A younger member that waits, too, waits for this one, perhaps: it must not be the
+	// one that holds it up.
+	for range max(0, len(members)-int(c.Limit)+1) {
+		i := slices.IndexFunc(members, func(o *v1alpha1.QueuedChange) bool {
+			return waits(o) && less(c, o) < 0 && !slices.Contains(takes, o)
+		})
+		if i < 0 {
+			return nil, false
+		}
+		takes = append(takes, members[i])
 	}
 	return takes, true
 }

@@ -1,0 +1,81 @@
+package grant
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+)
+
+func digest(t *testing.T, spec map[string]any) string {
+	t.Helper()
+	d, err := Digest("ProductApplication", "shop", "web", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestDigest(t *testing.T) {
+	plain := map[string]any{"components": []any{map[string]any{"name": "web", "replicas": int64(2)}}}
+	cases := map[string]struct {
+		reason string
+		spec   map[string]any
+		same   bool
+	}{
+		"Machinery": {reason: "What Crossplane adds is not what people said.", spec: map[string]any{"components": plain["components"], "resourceRef": map[string]any{"name": "x"}, "claimRef": map[string]any{}, "compositionUpdatePolicy": "Automatic"}, same: true},
+		"Floats":    {reason: "A function reads all numbers as floats.", spec: map[string]any{"components": []any{map[string]any{"name": "web", "replicas": float64(2)}}}, same: true},
+		"Nulls":     {reason: "The API server drops nulls.", spec: map[string]any{"components": plain["components"], "policies": nil}, same: true},
+		"Edited":    {reason: "Another number is another content.", spec: map[string]any{"components": []any{map[string]any{"name": "web", "replicas": int64(3)}}}},
+		"Deeper":    {reason: "Only the claim's own fields of those names are Crossplane's.", spec: map[string]any{"components": []any{map[string]any{"name": "web", "replicas": int64(2), "resourceRef": "x"}}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if same := digest(t, tc.spec) == digest(t, plain); same != tc.same {
+				t.Errorf("%s\nwant the same digest %t, got %t", tc.reason, tc.same, same)
+			}
+		})
+	}
+	other, err := Digest("ProductApplication", "shop", "api", plain)
+	if err != nil || other == digest(t, plain) {
+		t.Errorf("what one claim may say another may not, got %v", err)
+	}
+	if _, err := Digest("ProductApplication", "shop", "web", map[string]any{"f": func() {}}); err == nil {
+		t.Error("what is not JSON must be refused")
+	}
+	if Name("ProductApplication", "web") != "productapplication.web" {
+		t.Errorf("got name %q", Name("ProductApplication", "web"))
+	}
+}
+
+func TestHeld(t *testing.T) {
+	g := &v1alpha1.ClaimGrantSpec{Digest: "new", Before: "old", Change: "ops/claims-41"}
+	cases := map[string]struct {
+		reason string
+		grant  *v1alpha1.ClaimGrantSpec
+		digest string
+		want   string
+	}{
+		"Granted": {reason: "It says what was approved.", grant: g, digest: "new"},
+		"Before":  {reason: "While it executes, what was before still runs.", grant: g, digest: "old"},
+		"Edited":  {reason: "It says something else.", grant: g, digest: "mine", want: "edited since change ops/claims-41"},
+		"None":    {reason: "Nothing was ever approved.", digest: "new", want: "no approved change carries this claim"},
+		"Unknown": {reason: "What is not known is not approved.", grant: g, want: "not known"},
+		"Sealed":  {reason: "An empty digest matches nothing.", grant: &v1alpha1.ClaimGrantSpec{Digest: "new", Change: "x"}, digest: "", want: "not known"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Held(tc.grant, tc.digest)
+			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("%s\nwant %q, got %q", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+func TestRequired(t *testing.T) {
+	labels := map[string]string{v1alpha1.LabelRequireChange: "true"}
+	if Required(nil, nil) || !Required(labels, nil) || !Required(nil, &v1alpha1.ClaimGrantSpec{Required: true}) {
+		t.Error("it is required where the namespace or the change that wrote it last says so")
+	}
+}
