@@ -71,10 +71,10 @@ func SetState(ctx context.Context, f MergeRequests, number int64, want State, se
 	if err != nil {
 		return err
 	}
-	switch {
-	case mr.State == want:
+	switch mr.State {
+	case want:
 		return nil
-	case mr.State == Merged:
+	case Merged:
 		return Refusef(Conflict, "it is merged already")
 	}
 	err = send()

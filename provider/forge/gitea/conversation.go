@@ -2,6 +2,7 @@ package gitea
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func (f *Forge) UpsertComment(ctx context.Context, number int64, m forge.MarkedC
 			First: func() ([]forge.Comment, error) { return f.comments(c, number, time.Time{}) },
 			Get: func(id int64) (forge.Comment, error) {
 				have, r, err := c.GetIssueComment(f.owner, f.name, id)
-				if err != nil || r.StatusCode == 204 {
+				if err != nil || r.StatusCode == http.StatusNoContent {
 					return forge.Comment{}, err
 				}
 				return comment(have), nil
