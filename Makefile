@@ -65,7 +65,7 @@ test-unit: ## Run the tests that need no control plane, and hold internal/ and f
 
 .PHONY: test-real
 test-real: binaries gitea build ## Run the tests on real control planes, with real Crossplane.
-	$(call say,Tests on real control planes: about five minutes)
+	$(call say,Tests on real control planes and a real Gitea: about eight minutes)
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
 	$(call say,The provider is killed among a thousand simulated clusters: about five minutes)
 	@go test -v ./test/scale -timeout 30m
