@@ -34,7 +34,7 @@ type flags struct {
 	CRDs         string        `default:"package/provider/crds" help:"Folder of the definitions." name:"crds" type:"path"`
 	Backend      string        `default:"simulated" enum:"simulated,local" help:"Simulated clusters, or a few real control planes."`
 	Clusters     int           `default:"100"             help:"How many clusters."`
-	Rollouts     int           `default:"10"              help:"How many rollouts at once in S4, and applications in S5."`
+	Rollouts     int           `default:"100"              help:"How many rollouts at once in S4, and applications in S5."`
 	Rounds       int           `default:"3"               help:"How often the floor and the rollout take turns."`
 	Scenarios    []string      `default:"s1,s2,s3,s4,s5,s6,s7,s8,peer" help:"Which scenarios."`
 	Peer         bool          `default:"true" negatable:"" help:"Measure provider-kubernetes too, in scenario peer, where make peer has built it."`
