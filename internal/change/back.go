@@ -102,7 +102,7 @@ func (n *run) allBack() bool {
 		rest++
 	}
 	if rest > 0 {
-		n.wait(fmt.Sprintf("%s not back yet", count(int32(rest), "claim")))
+		n.wait(fmt.Sprintf("%s not back yet", count(rest, "claim")))
 	}
 	return rest == 0
 }

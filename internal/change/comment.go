@@ -151,7 +151,7 @@ func claims(b *strings.Builder, s v1alpha1.ChangeObservation) {
 		if c.Owed > 0 {
 			says = strings.Join(nonEmpty(says, count(c.Owed, "cluster")+" owed"), "; ")
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", plain(c.ClaimReference.String()), phaseOf(c), plain(says))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", plain(c.String()), phaseOf(c), plain(says))
 	}
 }
 

@@ -208,11 +208,11 @@ func (n *run) settleBatch() {
 			}
 			switch {
 			case !ok:
-				n.wait(c.ClaimReference.String() + " cannot be read")
+				n.wait(c.String() + " cannot be read")
 			case o.InMotion > 0:
 				n.wait(fmt.Sprintf("%s of %s finish", count(o.InMotion, "cluster"), c.ClaimReference))
 			case o.Exists && !o.Paused && hasMore(o):
-				n.wait(c.ClaimReference.String() + " is being paused")
+				n.wait(c.String() + " is being paused")
 			}
 		}
 	}

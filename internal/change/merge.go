@@ -39,7 +39,7 @@ func (n *run) stillThere() bool {
 	if !n.goesOn() {
 		return false
 	}
-	clusters, owed := int32(0), int32(0)
+	clusters, owed := int64(0), int64(0)
 	for i := range n.is.Claims {
 		c := &n.is.Claims[i]
 		if !n.watch(c) {
@@ -50,8 +50,8 @@ func (n *run) stillThere() bool {
 			return false
 		}
 		if c.Digest != "" {
-			clusters += n.o.Claims[c.ClaimReference].Clusters
-			owed += c.Owed
+			clusters += int64(n.o.Claims[c.ClaimReference].Clusters)
+			owed += int64(c.Owed)
 		}
 	}
 	if limit := n.mayOwe(clusters); owed > limit {
@@ -64,7 +64,7 @@ func (n *run) stillThere() bool {
 }
 
 // mayOwe is how many clusters may be owed when it is merged.
-func (n *run) mayOwe(clusters int32) int32 {
+func (n *run) mayOwe(clusters int64) int64 {
 	m := n.spec.Repository.MaxOwed
 	if m == nil {
 		return 0
@@ -74,9 +74,9 @@ func (n *run) mayOwe(clusters int32) int32 {
 		if err != nil {
 			return 0
 		}
-		return int32(int64(clusters) * p / 100)
+		return clusters * p / 100
 	}
-	return m.IntVal
+	return int64(m.IntVal)
 }
 
 // owing says which claims owe clusters.

@@ -126,7 +126,7 @@ func Waiting(w v1alpha1.ChangeWait) string {
 }
 
 // count of things, in words.
-func count(n int32, thing string) string {
+func count[N int | int32 | int64](n N, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
@@ -213,8 +213,9 @@ func (n *run) nextHalted() []string {
 
 // progress counts over all claims.
 func (n *run) progress() {
-	p := v1alpha1.ChangeProgress{Claims: int32(len(n.is.Claims))}
+	p := v1alpha1.ChangeProgress{}
 	for _, c := range n.is.Claims {
+		p.Claims++
 		clusters := c.Clusters
 		if o, ok := n.o.Claims[c.ClaimReference]; ok && c.Began && o.TakenIn {
 			clusters = max(o.Clusters, o.Reached)

@@ -245,7 +245,7 @@ func (w *world) plan(number int64, r PlanRequest) *Planned {
 	p.Plan.Digest = hash(parts...)
 	p.Plan.Name = fmt.Sprintf("claims-%d-%s", number, short(p.Plan.Digest))
 	p.Plan.Risk, p.Plan.Waves = risk, 2
-	p.Plan.Summary = count(int32(len(p.Claims)), "claim") + ", " + count(p.Plan.Clusters, "cluster")
+	p.Plan.Summary = count(len(p.Claims), "claim") + ", " + count(p.Plan.Clusters, "cluster")
 	p.Plan.Takes = &metav1.Duration{Duration: w.takes}
 	return p
 }
@@ -405,6 +405,7 @@ func (w *world) carryOut(number int64, a Action) (refused bool) {
 		for _, c := range a.Claims {
 			refused = w.write(number, a, c.Name, c.Digest) || refused
 		}
+		return refused
 	case DoSeal, DoPause, DoUnpause, DoRetry, DoAllow:
 		return w.tellRollout(number, a)
 	case DoMerge:

@@ -158,7 +158,7 @@ func yields(has, wants *v1alpha1.QueuedChange) bool {
 
 // waits is true where a change wants what it does not have.
 func waits(c *v1alpha1.QueuedChange) bool {
-	return len(c.Wants) > 0 && !(c.Epoch > 0 && Covers(c.Has, c.Wants))
+	return len(c.Wants) > 0 && (c.Epoch == 0 || !Covers(c.Has, c.Wants))
 }
 
 // drop what a change has.
