@@ -1,4 +1,4 @@
-// Command mainstay shows and steers rollouts, explains claims, converts applications, builds
+// Command mainstay shows and steers rollouts, plans changes, explains claims, converts applications, builds
 // Mainstay's packages and runs its demo.
 package main
 
@@ -25,6 +25,7 @@ type command struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	Rollout   rolloutCmd   `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
+	Plan      planCmd      `cmd:"" help:"Say what a change of claims is going to do, before it does."`
 	Explain   explainCmd   `cmd:"" help:"Say why something is as it is, down to the pod, and what to do."`
 	Convert   convertCmd   `cmd:"" help:"Turn Applications of core.oam.dev into ProductApplications, and back."`
 	Demo      demoCmd      `cmd:"" help:"Run Mainstay on this machine: a hub, real clusters, applications."`
@@ -66,6 +67,9 @@ func run() int {
 	}
 	if errors.Is(err, failed{}) {
 		return 1
+	}
+	if errors.Is(err, changes{}) {
+		return 2
 	}
 	if err != nil {
 		k.Errorf("%s", err)

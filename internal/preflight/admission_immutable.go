@@ -186,3 +186,6 @@ func quantity(o map[string]any, fields ...string) (resource.Quantity, bool) {
 	q, err := resource.ParseQuantity(fmt.Sprint(v))
 	return q, err == nil
 }
+
+// Immutable returns the paths of the fields of a kind that cannot change once it is made.
+func Immutable(kind schema.GroupKind) []string { return slices.Clone(immutable[kind]) }

@@ -1,0 +1,72 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mainstay-dev/mainstay/internal/plan"
+	"github.com/mainstay-dev/mainstay/internal/plan/claims"
+	"github.com/mainstay-dev/mainstay/internal/plan/render"
+)
+
+// An Input is two sides, and what is around them.
+type Input struct {
+	// Before and After are files by name.
+	Before, After map[string][]byte
+	// Read says how.
+	Read claims.Options
+	// Hub whose clusters are looked at. Without one they are taken to have what Before says.
+	Hub client.Client
+	// Options of the plan.
+	Options plan.Options
+	// Renderer in place of the functions in this program.
+	Renderer render.Renderer
+}
+
+// Make the plan.
+func Make(ctx context.Context, in Input) (plan.Plan, error) {
+	before, err := claims.Read(in.Before, in.Read)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("cannot read what is before: %w", err)
+	}
+	after, err := claims.Read(in.After, in.Read)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("cannot read what is after: %w", err)
+	}
+	around := render.Input{}
+	o := plan.Observed{}
+	var failed error
+	if in.Hub != nil {
+		if o, around.Statuses, err = Look(ctx, in.Hub, before, after); err != nil {
+			return plan.Plan{}, err
+		}
+		around.Clusters = o.Clusters
+		around.Hub = func(s render.Selector) (map[string]any, bool) {
+			u, err := get(ctx, in.Hub, s)
+			if err != nil {
+				failed = err // It must not count as absent.
+			}
+			if err != nil || u == nil {
+				return nil, false
+			}
+			return u.Object, true
+		}
+	}
+	r := in.Renderer
+	if r == nil {
+		r = Local()
+	}
+	sides := make([]plan.Side, 2)
+	for i, set := range []claims.Set{before, after} {
+		around.Claims = set
+		if sides[i], err = r.Render(ctx, around); err != nil {
+			return plan.Plan{}, err
+		}
+		if failed != nil {
+			return plan.Plan{}, failed
+		}
+	}
+	return plan.Build(sides[0], sides[1], o, in.Options)
+}
