@@ -56,7 +56,12 @@ func run() int {
 	k := kong.Parse(&command{},
 		kong.Name(name(os.Args[0])),
 		kong.Description("Fleets of Kubernetes clusters, and the products on them, as claims."),
-		kong.Exit(func(status int) { os.Exit(exit(status)) }),
+		kong.Exit(func(status int) {
+			if status = exit(status); status == 2 && len(os.Args) > 1 && os.Args[1] == "plan" {
+				status = 1 // There 2 says that something is to be done.
+			}
+			os.Exit(status)
+		}),
 		kong.Vars{"version": version.String()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.UsageOnError())

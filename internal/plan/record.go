@@ -65,17 +65,20 @@ func summary(p Plan) string {
 	var parts []string
 	for _, v := range []struct {
 		n    int
-		verb Verb
-	}{{p.Count.Create, Create}, {p.Count.Update, Update}, {p.Count.Scale, Scale}, {p.Count.Restart, Restart}, {p.Count.Replace, Replace}, {p.Count.Delete, Delete}} {
+		what string
+	}{
+		{p.Count.Create, "to create"}, {p.Count.Update, "to update"}, {p.Count.Scale, "to scale"},
+		{p.Count.Restart, "to restart"}, {p.Count.Replace, "to replace"}, {p.Count.Delete, "to delete"},
+	} {
 		if v.n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", v.verb, v.n))
+			parts = append(parts, fmt.Sprintf("%d %s", v.n, v.what))
 		}
 	}
 	what := strings.Join(parts, ", ")
 	if what == "" {
 		what = "nothing changes on clusters"
 	}
-	out := fmt.Sprintf("%s of %s on %s", what, count(len(p.Claims), "claim"), count(p.Blast.Clusters, "cluster"))
+	out := fmt.Sprintf("%s, for %s on %s", what, count(len(p.Claims), "claim"), count(p.Blast.Clusters, "cluster"))
 	if p.Effects.Restarts > 0 {
 		out += fmt.Sprintf(", %s restart", count(p.Effects.Restarts, "pod"))
 	}

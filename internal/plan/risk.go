@@ -55,7 +55,11 @@ func (b *builder) judgeAction(p *Plan, a *Action) {
 	case Irreversible:
 		p.factor("Irreversible", v1alpha1.RiskCritical, a.ID, "%s %s cannot be taken back: %s", a.Verb, what, a.Reverse.Why)
 	case ForwardOnly:
-		p.factor("ForwardOnly", v1alpha1.RiskHigh, a.ID, "%s %s only goes forward: %s", a.Verb, what, a.Reverse.Why)
+		level := v1alpha1.RiskHigh
+		if p.Claims[a.Claim].Verb == Create {
+			level = v1alpha1.RiskMedium // There is nothing yet that it could harm.
+		}
+		p.factor("ForwardOnly", level, a.ID, "%s %s only goes forward: %s", a.Verb, what, a.Reverse.Why)
 	case Manual, Auto:
 	}
 	switch {

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,7 +36,7 @@ func Make(ctx context.Context, in Input) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("cannot read what is after: %w", err)
 	}
-	around := render.Input{}
+	around := render.Input{Complete: in.Hub != nil || hasFleet(before) || hasFleet(after)}
 	o := plan.Observed{}
 	var failed error
 	if in.Hub != nil {
@@ -69,4 +70,9 @@ func Make(ctx context.Context, in Input) (plan.Plan, error) {
 		}
 	}
 	return plan.Build(sides[0], sides[1], o, in.Options)
+}
+
+// hasFleet is true where clusters are among the claims.
+func hasFleet(s claims.Set) bool {
+	return slices.ContainsFunc(s.Claims, func(c claims.Claim) bool { return c.Kind == "ClusterFleet" })
 }

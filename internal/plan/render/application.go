@@ -40,7 +40,7 @@ func (p *Pipeline) application(ctx context.Context, in Input, c claims.Claim, ty
 	if err := take(&out, rsp); err != nil {
 		return out, err
 	}
-	if len(inventory) == 0 {
+	if len(inventory) == 0 && !in.Complete {
 		out.Unknown = true
 		return out, nil
 	}
@@ -201,9 +201,10 @@ func sealed(d *unstructured.Unstructured) (*appsv1alpha1.DefinitionRevision, err
 }
 
 // fingerprint of what applications are rendered among.
-func fingerprint(inventory []v1alpha1.Cluster, definitions []unstructured.Unstructured) (string, error) {
+func fingerprint(inventory []v1alpha1.Cluster, definitions []unstructured.Unstructured, complete bool) (string, error) {
 	sum := sha256.New()
 	encode := json.NewEncoder(sum)
+	_ = encode.Encode(complete) // A hash takes everything.
 	for i := range inventory {
 		c := &inventory[i]
 		p := c.Spec.ForProvider

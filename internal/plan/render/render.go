@@ -70,6 +70,9 @@ type Input struct {
 	Hub func(Selector) (map[string]any, bool)
 	// Statuses of claims on the hub: what their applications have pinned.
 	Statuses map[v1alpha1.ClaimReference]map[string]any
+	// Complete is true where all clusters that there are are known. Else an application
+	// goes nobody knows where, as long as no cluster is known.
+	Complete bool
 	// Clusters of the hub. Those of fleets among the claims are not taken from here.
 	Clusters []v1alpha1.Cluster
 }
@@ -124,7 +127,7 @@ func (p *Pipeline) Render(ctx context.Context, in Input) (plan.Side, error) {
 		return plan.Side{}, err
 	}
 	side.Problems = problems
-	around, err := fingerprint(inventory, in.Claims.Definitions)
+	around, err := fingerprint(inventory, in.Claims.Definitions, in.Complete)
 	if err != nil {
 		return plan.Side{}, err
 	}
