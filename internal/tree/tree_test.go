@@ -24,7 +24,9 @@ func files(says map[string]string) tree.Files {
 	return out
 }
 
-func id(s string) string { return fmt.Sprintf("%x", sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(s), s))) }
+func id(s string) string {
+	return fmt.Sprintf("%x", sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(s), s)))
+}
 
 func TestMerge(t *testing.T) {
 	base := map[string]string{"a": "1", "b": "1", "d/c": "1"}

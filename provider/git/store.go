@@ -66,7 +66,7 @@ func makeFolders(dir string) error {
 
 // spent is true where the mirror is to be cloned anew: it is damaged, or is in too many pieces, or
 // what it gathered over time is more than it may have.
-func (s *store) spent(max int64) bool {
+func (s *store) spent(limit int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	packs, _ := filepath.Glob(filepath.Join(s.dir, "objects", "pack", "*.pack")) // The pattern is well-formed.
@@ -76,7 +76,7 @@ func (s *store) spent(max int64) bool {
 			bytes += info.Size()
 		}
 	}
-	return s.damaged || len(packs) > maxPacks || bytes > max
+	return s.damaged || len(packs) > maxPacks || bytes > limit
 }
 
 // read an object, whole and under its id.
