@@ -44,6 +44,7 @@ func (b *builder) application(d *draft, was, is *Rendered) {
 	has, wants := b.has(d, was), wanted(is)
 	if d.Unknown {
 		b.unplaced(d, was, is)
+		b.check(d, is)
 		return
 	}
 	moves := map[transition]set{}
@@ -65,6 +66,7 @@ func (b *builder) application(d *draft, was, is *Rendered) {
 		b.transit(d, t, moves[t], was, is)
 	}
 	b.waves(d, is, has)
+	b.check(d, is)
 	b.deletions(d, is, len(has))
 }
 
@@ -168,7 +170,8 @@ func (b *builder) waves(d *draft, is *Rendered, has map[v1alpha1.ClusterReferenc
 		o.Releases = append(o.Releases, rollout.Release{Name: names.Release(p.Application, ref.Namespace, ref.Name), Cluster: ref, Wanted: payload, Applied: payload})
 	}
 	arranged, flaw := rollout.Arrange(rollout.Spec{RolloutParameters: p}, o)
-	if flaw != "" {
+	// What is under way goes on, whatever its waves have become.
+	if flaw != "" && d.Verb != Noop {
 		b.finding(d.ClaimReference, "Strategy", "cannot be rolled out: "+clean(flaw), 0)
 	}
 	d.wavesAsked = len(p.Strategy.Waves) > 0

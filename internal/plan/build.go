@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ func Build(before, after Side, o Observed, options Options) (Plan, error) {
 	b.know()
 	touched := b.touched()
 	if n := len(touched); n > MaxClaims {
-		return Plan{}, fmt.Errorf("this touches %d claims, and %d are the most of one change: split it", n, MaxClaims)
+		return Plan{}, tooMany(n)
 	}
 	for _, ref := range touched {
 		b.claim(ref)

@@ -73,9 +73,9 @@ func (d *differ) maps(path, name string, before, after map[string]any) {
 	}
 	slices.Sort(keys)
 	for _, k := range keys {
-		at := k
+		at := d.text(k)
 		if strings.ContainsAny(k, "./[] ") {
-			at = fmt.Sprintf("[%s]", cut(d.text(k), 80))
+			at = fmt.Sprintf("[%s]", cut(at, 80))
 		}
 		if path != "" && !strings.HasPrefix(at, "[") {
 			at = "." + at

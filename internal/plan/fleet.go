@@ -30,6 +30,7 @@ func (b *builder) fleet(d *draft, was, is *Rendered) {
 			d.clusters.add(ref)
 			d.work(clusterComes(want), set{ref: true})
 		default:
+			b.version(d, had, want)
 			if t, ok := clusterChanges(had, want); ok {
 				d.clusters.add(ref)
 				d.work(t, set{ref: true})
@@ -130,7 +131,7 @@ func clusterComes(c *v1alpha1.Cluster) template {
 
 func clusterGoes(c *v1alpha1.Cluster, was *Rendered) template {
 	t := clusterTemplate(Delete)
-	policy, _ := "", false
+	policy := ""
 	if was != nil {
 		policy, _, _ = unstructured.NestedString(was.Spec, "deletionPolicy")
 	}
@@ -234,7 +235,7 @@ func (b *builder) upgrade(d *draft, is *Rendered) {
 	d.wavesAsked = true
 	spec, o := fleet.Rolling(is.Rollout, is.Clusters)
 	arranged, flaw := rollout.Arrange(spec, o)
-	if flaw != "" {
+	if flaw != "" && d.Verb != Noop {
 		b.finding(d.ClaimReference, "Strategy", "cannot be rolled out: "+clean(flaw), 0)
 	}
 	for _, a := range arranged {

@@ -32,7 +32,7 @@ func (b *builder) guard(p *Plan) {
 			p.Guards = append(p.Guards, Guard{Name: "empty", Token: true, Message: fmt.Sprintf("%s: all %d clusters lose it, and the claim stays: is the placement what is meant?", d, left)})
 		}
 		if d.Kind == fleetKind && len(d.removes) > 0 {
-			p.Guards = append(p.Guards, Guard{Name: "clusters", Token: true, Message: fmt.Sprintf("%s: %s", d, count(len(d.removes), "cluster")+" leave it")})
+			p.Guards = append(p.Guards, Guard{Name: "clusters", Token: true, Message: fmt.Sprintf("%s: %s", d, "it loses "+count(len(d.removes), "cluster"))})
 		}
 	}
 	if less := b.nodesBefore - b.nodesAfter; less > 0 {

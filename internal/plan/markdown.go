@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"html"
 	"strings"
 	"unicode/utf8"
 
@@ -72,7 +73,7 @@ func (p Plan) heading(b *strings.Builder) {
 func (p Plan) section(i int) string {
 	c := &p.Claims[i]
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "\n<details><summary>%s %s%s</summary>\n\n", signs[c.Verb], safe(c.ClaimReference.String()), safe(on(p, c.Set, c.Clusters)))
+	fmt.Fprintf(b, "\n<details><summary>%s %s%s</summary>\n\n", signs[c.Verb], markup(c.ClaimReference.String()), markup(on(p, c.Set, c.Clusters)))
 	for n, w := range c.Waves {
 		fmt.Fprintf(b, "%d. wave %s\n", n+1, safe(waveText(w)))
 	}
@@ -154,6 +155,11 @@ func (p Plan) ending(b *strings.Builder) {
 // safe text within Markdown.
 func safe(s string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "|", "\\|", "@", "@\u200b", "<", "&lt;", ">", "&gt;", "[", "\\[", "]", "\\]", "`", "'", "*", "\\*", "_", "\\_", "#", "\\#", "!", "\\!").Replace(s)
+}
+
+// markup of a text, where Markdown is not read.
+func markup(s string) string {
+	return strings.ReplaceAll(html.EscapeString(strings.ReplaceAll(s, "\n", " ")), "@", "@\u200b")
 }
 
 // fenced text within a block of code, which nothing in it may end.

@@ -80,7 +80,7 @@ func summary(p Plan) string {
 	}
 	out := fmt.Sprintf("%s, for %s on %s", what, count(len(p.Claims), "claim"), count(p.Blast.Clusters, "cluster"))
 	if p.Effects.Restarts > 0 {
-		out += fmt.Sprintf(", %s restart", count(p.Effects.Restarts, "pod"))
+		out += fmt.Sprintf(", %s to restart", count(p.Effects.Restarts, "pod"))
 	}
 	return out
 }

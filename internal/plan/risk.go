@@ -73,6 +73,8 @@ func (b *builder) judgeAction(p *Plan, a *Action) {
 		p.factor("ClusterWide", v1alpha1.RiskHigh, a.ID, "%s reaches beyond its application", what)
 	case strings.HasSuffix(a.Object.Kind, "Role") || strings.HasSuffix(a.Object.Kind, "RoleBinding"):
 		p.factor("Rights", v1alpha1.RiskHigh, a.ID, "%s gives or takes rights", what)
+	case a.Object.Kind == "Cluster" && slices.ContainsFunc(a.Fields, func(f Field) bool { return strings.HasPrefix(f.Path, "tenants") }):
+		p.factor("Rights", v1alpha1.RiskHigh, a.ID, "who may use clusters changes")
 	case a.Object.Kind == "StatefulSet" && a.Effects.Restarts > 0:
 		p.factor("Stateful", v1alpha1.RiskMedium, a.ID, "pods of %s restart, and have data", what)
 	case a.Object.Kind == "Secret":
@@ -107,7 +109,7 @@ func (b *builder) judgeReach(p *Plan) {
 		p.factor("Moves", v1alpha1.RiskMedium, "", "pods move from %s", count(p.Effects.Moves, "node"))
 	}
 	if blast.Unknown > 0 {
-		p.factor("Unknown", v1alpha1.RiskMedium, "", "%d times it is not known what clusters run, or which they are", blast.Unknown)
+		p.factor("Unknown", v1alpha1.RiskMedium, "", "%s it is not known what a cluster runs, or which clusters they are", count(blast.Unknown, "time"))
 	}
 	for _, g := range p.Guards {
 		if !g.Passed {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"time"
+
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/bundle"
 	"github.com/mainstay-dev/mainstay/internal/placement"
@@ -66,4 +68,6 @@ type Options struct {
 	Limits Limits
 	// Carry are claims that are part of the plan even if nothing is to be done.
 	Carry []v1alpha1.ClaimReference
+	// Now is the time at which waivers are judged. Zero takes all of them.
+	Now time.Time
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,7 +33,11 @@ func (p Plan) Text() string {
 	shown := 0
 	for i := range p.Claims {
 		c := &p.Claims[i]
-		fmt.Fprintf(b, "\n%s %s  step %d%s\n", signs[c.Verb], c.ClaimReference, c.Step, on(p, c.Set, c.Clusters))
+		where := on(p, c.Set, c.Clusters)
+		if c.Unknown {
+			where = " on clusters that are not known: plan with their fleets, or with a hub"
+		}
+		fmt.Fprintf(b, "\n%s %s  step %d%s\n", signs[c.Verb], c.ClaimReference, c.Step, where)
 		for _, w := range c.Waves {
 			fmt.Fprintf(b, "    wave %s\n", waveText(w))
 		}
@@ -135,10 +140,8 @@ func on(p Plan, set []int, n int) string {
 		if g >= 0 && g < len(p.Groups) {
 			names = append(names, p.Groups[g].Clusters...)
 		}
-		if len(names) > maxShownNames {
-			break
-		}
 	}
+	slices.Sort(names)
 	out := " on " + count(n, "cluster")
 	if len(names) > maxShownNames {
 		return out + ": " + strings.Join(names[:maxShownNames], ", ") + ", …"
@@ -190,15 +193,15 @@ func sections(b *strings.Builder, p Plan, title, item string) {
 func (p Plan) besides() []string {
 	var out []string
 	for _, e := range []struct {
-		n    int
-		text string
+		n          int
+		what, does string
 	}{
-		{p.Effects.Restarts, "pods restart"}, {p.Effects.Starts, "pods more"}, {p.Effects.Stops, "pods less"},
-		{p.Effects.Moves, "nodes whose pods move"}, {p.Effects.Data, "objects with data go"},
-		{p.Effects.Unknown, "workloads whose number of pods is not known"},
+		{p.Effects.Restarts, "pod", "to restart"}, {p.Effects.Starts, "pod", "more"}, {p.Effects.Stops, "pod", "less"},
+		{p.Effects.Moves, "node", "whose pods move"}, {p.Effects.Data, "object", "with data to be taken away"},
+		{p.Effects.Unknown, "workload", "whose number of pods is not known"},
 	} {
 		if e.n > 0 {
-			out = append(out, fmt.Sprintf("%d %s", e.n, e.text))
+			out = append(out, count(e.n, e.what)+" "+e.does)
 		}
 	}
 	return out

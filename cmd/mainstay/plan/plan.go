@@ -36,6 +36,9 @@ func Make(ctx context.Context, in Input) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("cannot read what is after: %w", err)
 	}
+	if before, after, err = plan.Narrow(before, after, in.Options.Carry); err != nil {
+		return plan.Plan{}, err
+	}
 	around := render.Input{Complete: in.Hub != nil || hasFleet(before) || hasFleet(after)}
 	o := plan.Observed{}
 	var failed error
