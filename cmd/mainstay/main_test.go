@@ -35,6 +35,9 @@ func TestCommandLines(t *testing.T) {
 		want   any
 		refuse bool
 	}{
+		"Plan":         {reason: "Two folders, and in which form.", args: []string{"plan", "is", "wanted", "-o", "markdown"}, want: &planCmd{}},
+		"PlanForm":     {reason: "There are three forms.", args: []string{"plan", "is", "wanted", "-o", "yaml"}, refuse: true},
+		"PlanShrink":   {reason: "It is a percentage.", args: []string{"plan", "is", "wanted", "--shrink", "0"}, refuse: true},
 		"Status":       {reason: "As kubectl's flags.", args: []string{"rollout", "status", "shop", "-n", "team-a", "--context", "hub", "-o", "json"}, want: &rolloutStatusCmd{}},
 		"Watch":        {reason: "For a time.", args: []string{"rollout", "watch", "shop", "--timeout", "10m"}, want: &rolloutWatchCmd{}},
 		"ApproveNone":  {reason: "To list what there is.", args: []string{"rollout", "approve", "shop"}, want: &rolloutApproveCmd{}},

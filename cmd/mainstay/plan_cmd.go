@@ -89,7 +89,7 @@ func (c *planCmd) read(ctx context.Context, name string) (map[string][]byte, err
 }
 
 func (c *planCmd) show(p planned.Plan) error {
-	out := ""
+	var out string
 	switch c.Output {
 	case "markdown":
 		out = p.Markdown()

@@ -172,7 +172,7 @@ func (b *builder) waves(d *draft, is *Rendered, has map[v1alpha1.ClusterReferenc
 	arranged, flaw := rollout.Arrange(rollout.Spec{RolloutParameters: p}, o)
 	// What is under way goes on, whatever its waves have become.
 	if flaw != "" && d.Verb != Noop {
-		b.finding(d.ClaimReference, "Strategy", "cannot be rolled out: "+clean(flaw), 0)
+		b.finding(d.ClaimReference, "Strategy", "cannot be rolled out: "+clean(flaw))
 	}
 	d.wavesAsked = len(p.Strategy.Waves) > 0
 	for _, a := range arranged {

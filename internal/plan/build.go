@@ -211,7 +211,7 @@ func (b *builder) claim(ref v1alpha1.ClaimReference) {
 	b.moved(d)
 	b.claims = append(b.claims, d)
 	if is != nil && is.Problem != "" {
-		b.finding(ref, "Refused", "cannot be rendered: "+d.Problem, 0)
+		b.finding(ref, "Refused", "cannot be rendered: "+d.Problem)
 		return
 	}
 	if ref.Kind == fleetKind {
@@ -219,7 +219,7 @@ func (b *builder) claim(ref v1alpha1.ClaimReference) {
 		return
 	}
 	if is != nil && is.Blocked != "" {
-		b.finding(ref, "Placement", "cannot be placed: "+d.Problem, 0)
+		b.finding(ref, "Placement", "cannot be placed: "+d.Problem)
 		return
 	}
 	b.application(d, was, is)
@@ -242,9 +242,9 @@ func (b *builder) moved(d *draft) {
 }
 
 // finding that blocks the plan.
-func (b *builder) finding(ref v1alpha1.ClaimReference, cause, message string, clusters int) {
+func (b *builder) finding(ref v1alpha1.ClaimReference, cause, message string) {
 	b.findings = append(b.findings, v1alpha1.ChangeFinding{
-		Cause: cause, Blocking: true, Claim: ref.String(), Clusters: int32(clusters), Message: message, //nolint:gosec // There are not that many clusters.
+		Cause: cause, Blocking: true, Claim: ref.String(), Message: message,
 	})
 }
 

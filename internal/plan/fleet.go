@@ -236,7 +236,7 @@ func (b *builder) upgrade(d *draft, is *Rendered) {
 	spec, o := fleet.Rolling(is.Rollout, is.Clusters)
 	arranged, flaw := rollout.Arrange(spec, o)
 	if flaw != "" && d.Verb != Noop {
-		b.finding(d.ClaimReference, "Strategy", "cannot be rolled out: "+clean(flaw), 0)
+		b.finding(d.ClaimReference, "Strategy", "cannot be rolled out: "+clean(flaw))
 	}
 	for _, a := range arranged {
 		members := set{}

@@ -64,7 +64,7 @@ func (b *builder) fold(p *Plan) {
 		}
 		for _, w := range d.actions {
 			w.Claim = i
-			w.Set, w.Action.Clusters = take()
+			w.Set, w.Clusters = take()
 			w.ID = "a" + strconv.Itoa(len(p.Actions)+1)
 			d.Reverse = worse(d.Reverse, w.Reverse)
 			p.Actions = append(p.Actions, w.Action)
@@ -81,7 +81,7 @@ func (b *builder) group(p *Plan, sets []set) func(set) []int {
 			if signs[ref] == nil {
 				signs[ref] = &strings.Builder{}
 			}
-			signs[ref].WriteString(strconv.Itoa(i) + ",")
+			_, _ = signs[ref].WriteString(strconv.Itoa(i) + ",")
 		}
 	}
 	groups, of := map[string]int{}, map[v1alpha1.ClusterReference]int{}

@@ -65,7 +65,7 @@ func (p Plan) heading(b *strings.Builder) {
 		if c.Unknown {
 			clusters = "not known"
 		}
-		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", c.Step, safe(c.ClaimReference.String()), safe(what), clusters)
+		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", c.Step, safe(c.String()), safe(what), clusters)
 	}
 }
 
@@ -73,7 +73,7 @@ func (p Plan) heading(b *strings.Builder) {
 func (p Plan) section(i int) string {
 	c := &p.Claims[i]
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "\n<details><summary>%s %s%s</summary>\n\n", signs[c.Verb], markup(c.ClaimReference.String()), markup(on(p, c.Set, c.Clusters)))
+	fmt.Fprintf(b, "\n<details><summary>%s %s%s</summary>\n\n", signs[c.Verb], markup(c.String()), markup(on(p, c.Set, c.Clusters)))
 	for n, w := range c.Waves {
 		fmt.Fprintf(b, "%d. wave %s\n", n+1, safe(waveText(w)))
 	}

@@ -62,11 +62,12 @@ func (b *builder) judgeAction(p *Plan, a *Action) {
 		p.factor("ForwardOnly", level, a.ID, "%s %s only goes forward: %s", a.Verb, what, a.Reverse.Why)
 	case Manual, Auto:
 	}
-	switch {
-	case a.Verb == Replace:
+	switch a.Verb {
+	case Replace:
 		p.factor("Replaced", v1alpha1.RiskHigh, a.ID, "%s cannot be changed in place: %s", what, a.Reason)
-	case a.Verb == Delete:
+	case Delete:
 		p.factor("Deleted", v1alpha1.RiskMedium, a.ID, "%s is deleted on %s", what, count(a.Clusters, "cluster"))
+	case Create, Update, Restart, Scale, Noop:
 	}
 	switch {
 	case slices.Contains(wide, a.Object.Kind):

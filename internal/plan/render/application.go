@@ -50,12 +50,11 @@ func (p *Pipeline) application(ctx context.Context, in Input, c claims.Claim, ty
 		return out, nil
 	}
 	out.Targets = targets
-	needs := variants(targets)
-	if len(needs) == 0 || len(needs) == 1 && len(needs[0].(map[string]any)) == 0 {
+	if !slices.ContainsFunc(targets, func(t placement.Target) bool { return len(t.Overrides) > 0 }) {
 		return out, nil
 	}
 	name, rollout := rolloutOf(rsp)
-	rollout["status"] = map[string]any{"atProvider": map[string]any{"variants": needs}}
+	rollout["status"] = map[string]any{"atProvider": map[string]any{"variants": variants(targets)}}
 	req.Composed = map[string]map[string]any{name: rollout}
 	if rsp, err = p.run(ctx, ProductApplication, req, find); err != nil || rsp.Refused != "" {
 		out.Problem = rsp.Refused
