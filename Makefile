@@ -30,7 +30,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 ##@ Use
 
 .PHONY: demo
-demo: binaries build ## Start a hub, three real clusters and two applications on this machine.
+demo: binaries build ## Start a hub, three real clusters and three applications on this machine.
 	@$(BIN)/mainstay demo up
 
 .PHONY: demo-down

@@ -135,10 +135,11 @@ type FleetUpgrade struct {
 	// +optional
 	ProgressDeadline *metav1.Duration `json:"progressDeadline,omitempty"`
 
-	// Strata are the labels of a cluster by which clusters differ.
+	// Strata are the labels of a cluster by which clusters differ. A cluster's region is
+	// its label "region".
 	// +kubebuilder:validation:MaxItems=5
 	// +kubebuilder:validation:items:MaxLength=317
-	// +kubebuilder:default={"mainstay.dev/region"}
+	// +kubebuilder:default={"region"}
 	// +listType=atomic
 	// +optional
 	Strata []string `json:"strata,omitempty"`

@@ -33,7 +33,7 @@ func newFleetWorld(waves []mv1alpha1.Wave, names ...string) *fleetWorld {
 	w.rollout.Spec.ForProvider = mv1alpha1.RolloutParameters{Fleet: "eu", Strategy: mv1alpha1.RolloutStrategy{
 		MaxConcurrent: ptr.To(intstr.FromInt32(1)), FailureBudget: ptr.To(intstr.FromInt32(0)),
 		OnFailure: mv1alpha1.FailureHalt, Preflight: mv1alpha1.PreflightOff, Waves: waves,
-		Strata: []string{"mainstay.dev/region"}, ProgressDeadline: &metav1.Duration{Duration: time.Hour},
+		Strata: []string{"region"}, ProgressDeadline: &metav1.Duration{Duration: time.Hour},
 	}}
 	for i, n := range names {
 		c := mv1alpha1.Cluster{}
@@ -41,7 +41,7 @@ func newFleetWorld(waves []mv1alpha1.Wave, names ...string) *fleetWorld {
 		c.SetNamespace("platform")
 		c.Spec.ForProvider = mv1alpha1.ClusterParameters{
 			Fleet: "eu", Name: n, KubernetesVersion: "v1.34.1", Shape: oldShape,
-			Labels: map[string]mv1alpha1.LabelValue{"mainstay.dev/region": mv1alpha1.LabelValue(fmt.Sprintf("r%d", i%2))},
+			Labels: map[string]mv1alpha1.LabelValue{"region": mv1alpha1.LabelValue(fmt.Sprintf("r%d", i%2))},
 		}
 		c.Status.AtProvider = mv1alpha1.ClusterObservation{Version: "v1.34.1", Shape: oldShape}
 		c.SetConditions(xpv2.Available())

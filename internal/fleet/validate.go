@@ -138,7 +138,8 @@ func (ps *problems) labelKey(field, key string) {
 	if errs := validation.IsQualifiedName(key); len(errs) > 0 {
 		ps.addf(field, "%q is not a valid key: %s", key, errs[0])
 	}
-	if strings.HasPrefix(key, reserved) {
+	// Whether its nodes can be taken away is for the owner of a pool to say.
+	if strings.HasPrefix(key, reserved) && key != mv1alpha1.LabelSpot {
 		ps.addf(field, "keys that begin with %s are Mainstay's own: choose another", reserved)
 	}
 }

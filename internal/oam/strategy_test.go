@@ -16,7 +16,7 @@ func TestStrategyProblems(t *testing.T) {
 	}{
 		"Right": {
 			reason: "What is right is accepted.",
-			properties: `{maxConcurrent: 25%, maxUnavailable: 3, failureBudget: 0, onFailure: RollbackAll, progressDeadline: 15m, strata: [mainstay.dev/region, tier],
+			properties: `{maxConcurrent: 25%, maxUnavailable: 3, failureBudget: 0, onFailure: RollbackAll, progressDeadline: 15m, strata: [region, tier],
 				waves: [
 				  {name: canary, canary: 1, soak: 10m, gates: [{name: ok, approval: {count: 2}}, {name: cel, when: Before, cel: {expression: "wave.failed == 0 && rollout.ready > 1"}}]},
 				  {name: some, size: 20%, maxConcurrent: 5, gates: [{name: errors, timeout: 1h, prometheus: {url: "http://prometheus:9090", query: "up", condition: "value < 5 && values.all(v, v >= 0.5)"}}]},

@@ -6,7 +6,10 @@ import (
 	"sync"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
@@ -46,8 +49,16 @@ func observe(ctx context.Context, t *testing.T, w *fleet.World, budget int) *obs
 		t.Fatalf("cannot watch hub: %v", err)
 	}
 	for _, l := range []client.ObjectList{&v1alpha1.ReleaseList{}, &v1alpha1.RolloutList{}} {
-		// There is nothing yet, so that from here on all is seen.
-		events, err := c.Watch(ctx, l, client.InNamespace(fleet.Tenant))
+		// There is nothing yet, so that from here on all is seen. A hub ends a watch that
+		// is slow for a moment: then it goes on from the last change that was seen.
+		if err := c.List(ctx, l, client.InNamespace(fleet.Tenant)); err != nil {
+			t.Fatalf("cannot list what there is: %v", err)
+		}
+		events, err := watchtools.NewRetryWatcherWithContext(ctx, l.GetResourceVersion(), &cache.ListWatch{
+			WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+				return c.Watch(ctx, l, client.InNamespace(fleet.Tenant), &client.ListOptions{Raw: &opts})
+			},
+		})
 		if err != nil {
 			t.Fatalf("cannot watch hub: %v", err)
 		}
