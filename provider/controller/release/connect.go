@@ -65,11 +65,11 @@ func (c *connector) Connect(ctx context.Context, mg *v1alpha1.Release) (external
 	if err := tenancy.Check(cluster, mg.GetNamespace(), mg.Spec.ForProvider.Namespace); err != nil {
 		return nil, c.fail(mg, refusal(mg, err))
 	}
-	if c.looks.first(mg.GetUID()) && c.believable(ctx, mg, cluster) {
-		c.looks.note(mg.GetUID(), true)
+	if c.canWait(mg.GetUID()) && c.believable(ctx, mg, cluster) {
+		c.looks.believe(mg.GetUID())
 		return &believer{connector: c}, nil
 	}
-	c.looks.note(mg.GetUID(), false)
+	c.looks.looked(mg.GetUID(), c.clock.Now())
 	t, err := c.targets.Tenant(ctx, cluster, mg.GetNamespace())
 	if err != nil {
 		return nil, c.fail(mg, err)

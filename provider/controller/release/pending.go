@@ -123,6 +123,13 @@ func (p *pending) waits(o client.Object) bool {
 	return u.generation == o.GetGeneration()
 }
 
+// count of the changes that are under way.
+func (p *pending) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.releases)
+}
+
 // end of a change.
 func (p *pending) end(uid types.UID) {
 	p.mu.Lock()

@@ -16,6 +16,13 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/bind"
 )
 
+const (
+	// busy is how many changes are under way from when on looks that nobody waits for are
+	// put off, and putOff how long at most.
+	busy   = 32
+	putOff = 10 * time.Minute
+)
+
 // A provider that starts has all Releases before it at once. Most are on record as there
 // and healthy, at the very revision that is wanted: those are believed until it is their
 // turn to be looked at. Else a restart would ask all clusters for everything in the same
@@ -24,30 +31,44 @@ import (
 // looks remembers which Releases this process knows, and so how many there are.
 type looks struct {
 	mu    sync.Mutex
-	known map[types.UID]bool // True where a Release has been believed and not looked at yet.
+	known map[types.UID]look
 }
 
-func newLooks() *looks { return &looks{known: map[types.UID]bool{}} }
-
-// first is true where nothing is known of a Release yet.
-func (l *looks) first(uid types.UID) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, known := l.known[uid]
-	return !known
+// A look at a Release. It is believed where it was taken to be as on record instead.
+type look struct {
+	at       time.Time // Zero is never.
+	believed bool
 }
 
-// note whether a Release was believed, or looked at.
-func (l *looks) note(uid types.UID, believed bool) {
+func newLooks() *looks { return &looks{known: map[types.UID]look{}} }
+
+// at which time a Release was looked at. Known is false where there was not even a
+// reason to.
+func (l *looks) last(uid types.UID) (at time.Time, known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.known[uid] = believed
+	is, known := l.known[uid]
+	return is.at, known
+}
+
+// looked at a Release.
+func (l *looks) looked(uid types.UID, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known[uid] = look{at: at}
+}
+
+// believe a Release, without looking.
+func (l *looks) believe(uid types.UID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known[uid] = look{at: l.known[uid].at, believed: true}
 }
 
 func (l *looks) believed(uid types.UID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.known[uid]
+	return l.known[uid].believed
 }
 
 func (l *looks) forget(uid types.UID) {
@@ -65,6 +86,16 @@ func (l *looks) every(interval time.Duration, perSecond int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return max(interval, time.Duration(len(l.known))*time.Second/time.Duration(perSecond))
+}
+
+// canWait is true where a Release need not be looked at now, if it is believable: because
+// the provider has just started, or has much else to do.
+func (c *connector) canWait(uid types.UID) bool {
+	at, known := c.looks.last(uid)
+	if !known {
+		return true
+	}
+	return c.pending.count() >= busy && !at.IsZero() && c.clock.Since(at) < putOff
 }
 
 // believable is true of a Release that is on record as there, healthy and at the revision

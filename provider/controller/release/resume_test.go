@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
@@ -108,7 +109,7 @@ func TestTurns(t *testing.T) {
 	r.SetUID("0")
 	r.SetConditions(xpv2.Condition{Type: xpv2.TypeReady, Status: corev1.ConditionTrue})
 	for i := range 6000 {
-		c.looks.note(types.UID(time.Duration(i).String()), false)
+		c.looks.looked(types.UID(time.Duration(i).String()), time.Unix(1, 0))
 	}
 	if diff := cmp.Diff(2*time.Minute, c.poll(as, 50)(r, 30*time.Second)); diff != "" {
 		t.Errorf("many Releases are looked at less often: -want, +got:\n%s", diff)
@@ -116,8 +117,39 @@ func TestTurns(t *testing.T) {
 	if diff := cmp.Diff(30*time.Second, c.poll(as, 0)(r, 30*time.Second)); diff != "" {
 		t.Errorf("unless there is no bound: -want, +got:\n%s", diff)
 	}
-	c.looks.note(r.GetUID(), true)
+	c.looks.believe(r.GetUID())
 	if got := c.poll(ready, 50)(r, 30*time.Second); got > 2*time.Minute {
 		t.Errorf("what is believed is looked at within one interval: got %s", got)
+	}
+}
+
+func TestCanWait(t *testing.T) {
+	now := time.Unix(100000, 0)
+	cases := map[string]struct {
+		reason  string
+		looked  time.Duration // How long ago. Zero is never.
+		changes int
+		want    bool
+	}{
+		"Starts":  {reason: "What nothing is known of yet can wait.", want: true},
+		"Quiet":   {reason: "Whoever has nothing else to do looks.", looked: time.Minute, changes: busy - 1},
+		"Busy":    {reason: "Changes go before looks that nobody waits for.", looked: time.Minute, changes: busy, want: true},
+		"TooLong": {reason: "Not for ever.", looked: putOff, changes: busy},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := newConnector(nil, nil, nil, clocktesting.NewFakePassiveClock(now))
+			if tc.looked > 0 {
+				c.looks.looked("uid", now.Add(-tc.looked))
+			}
+			for i := range tc.changes {
+				r := newRelease("")
+				r.SetUID(types.UID(time.Duration(i).String()))
+				c.pending.begin(r, now)
+			}
+			if diff := cmp.Diff(tc.want, c.canWait("uid")); diff != "" {
+				t.Errorf("\n%s\ncanWait(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
