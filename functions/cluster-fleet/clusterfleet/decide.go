@@ -65,7 +65,9 @@ func decide(claim pipeline.Claim, s *v1alpha1.ClusterFleetSpec, seen observed) (
 
 	out.status = fleet.SummariseFleet(len(clusters), statuses)
 	out.status.Cells = int32(len(out.cells)) //nolint:gosec // At most MaxFleetCells.
-	out.rollout = fleet.Rollout(claim.Namespace, claim.Name, s)
+	if out.rollout = fleet.Rollout(claim.Namespace, claim.Name, s); out.rollout != nil {
+		out.rollout.Spec.ForProvider.ClaimDigest = claim.Digest
+	}
 	out.guard = fleet.Guard(claim.Namespace, claim.Name, s, out.status.Applications)
 	if out.rollout != nil && seen.rollout != nil {
 		out.status.Upgrade = fleet.UpgradeStatus(seen.rollout)

@@ -8,12 +8,18 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
+
+	"github.com/mainstay-dev/mainstay/internal/change/grant"
 )
 
 // A Claim is the claim that a composite stands for.
 type Claim struct {
+	Kind      string `json:"kind"`
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
+
+	// Digest of what the claim says, by which the changes that may say it are known.
+	Digest string `json:"-"`
 }
 
 // ErrNoClaim says that a composite was written directly.
@@ -30,10 +36,19 @@ func ClaimOf(req *fnv1.RunFunctionRequest) (Claim, error) {
 	if err := Composite(req, &xr); err != nil {
 		return Claim{}, err
 	}
-	if c := xr.Spec.ClaimRef; c.Name != "" && c.Namespace != "" {
-		return c, nil
+	c := xr.Spec.ClaimRef
+	if c.Name == "" || c.Namespace == "" {
+		return Claim{}, ErrNoClaim
 	}
-	return Claim{}, ErrNoClaim
+	whole := struct {
+		Spec map[string]any `json:"spec"`
+	}{}
+	if err := Composite(req, &whole); err != nil {
+		return Claim{}, err
+	}
+	digest, err := grant.Digest(c.Kind, c.Namespace, c.Name, whole.Spec)
+	c.Digest = digest
+	return c, err
 }
 
 // Composite loads the observed composite. Fields that the value does not have, such

@@ -17,6 +17,7 @@ import (
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/change/grant"
 )
 
 func composite(json string) *fnv1.RunFunctionRequest {
@@ -24,6 +25,11 @@ func composite(json string) *fnv1.RunFunctionRequest {
 }
 
 func TestClaimOf(t *testing.T) {
+	// As it is of the claim, which has none of the composite's machinery.
+	digest, err := grant.Digest("C", "a", "b", map[string]any{"size": int64(3)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases := map[string]struct {
 		reason string
 		req    *fnv1.RunFunctionRequest
@@ -32,8 +38,8 @@ func TestClaimOf(t *testing.T) {
 	}{
 		"Claimed": {
 			reason: "The composite names its claim.",
-			req:    composite(`{"spec": {"claimRef": {"namespace": "a", "name": "b", "kind": "C"}}}`),
-			want:   Claim{Namespace: "a", Name: "b"},
+			req:    composite(`{"spec": {"claimRef": {"namespace": "a", "name": "b", "kind": "C"}, "resourceRefs": [], "size": 3}}`),
+			want:   Claim{Kind: "C", Namespace: "a", Name: "b", Digest: digest},
 		},
 		"Direct": {reason: "Nobody claimed it.", req: composite(`{"spec": {}}`), err: ErrNoClaim},
 		"Empty":  {reason: "There is nothing at all.", req: &fnv1.RunFunctionRequest{}, err: ErrNoClaim},

@@ -15,6 +15,7 @@ import (
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/apis/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/change/grant"
 )
 
 const minimal = `
@@ -546,7 +547,7 @@ func TestControl(t *testing.T) {
 
 // TestWorkflow composes what a workflow and a rollout policy come to.
 func TestWorkflow(t *testing.T) {
-	rsp := run(t, request(t, claim(t, minimal+`
+	c := claim(t, minimal+`
   policies:
   - {name: eu, type: topology, properties: {clusterLabelSelector: {region: eu}}}
   - {name: us, type: topology, properties: {clusterLabelSelector: {region: us}}}
@@ -556,11 +557,19 @@ func TestWorkflow(t *testing.T) {
     steps:
     - {name: go-us, type: deploy, properties: {policies: [us, big], auto: false}}
     - {name: go-eu, type: deploy, properties: {policies: [eu]}}
-`)))
+`)
+	rsp := run(t, request(t, c))
 	got := rolloutOf(t, rsp)
 	delete(got, "variants")
+	spec, _ := c["spec"].(map[string]any)
+	// Whoever grants a claim takes the digest of the claim, and not of its composite.
+	digest, err := grant.Digest("ProductApplication", "shop", "app", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]any{
 		"application": "app",
+		"claimDigest": digest,
 		"placement": map[string]any{
 			"topologies": []any{
 				map[string]any{"name": "us", "clusterLabelSelector": map[string]any{"region": "us"}},

@@ -49,7 +49,9 @@ func decide(claim pipeline.Claim, app *oam.Application, seen observed) (wanted, 
 
 	variants := app.Variants(needs(seen))
 	w.variants = len(variants)
-	w.rollout.Spec.ForProvider = mv1alpha1.RolloutParameters{Application: claim.Name, Placement: app.Placement(), Steps: app.Steps(), Strategy: app.Strategy()}
+	w.rollout.Spec.ForProvider = mv1alpha1.RolloutParameters{
+		Application: claim.Name, Placement: app.Placement(), Steps: app.Steps(), Strategy: app.Strategy(), ClaimDigest: claim.Digest,
+	}
 	bytes := 0
 	for _, overrides := range variants[:min(maxVariants, len(variants))] {
 		b, err := app.Bundle(overrides)
