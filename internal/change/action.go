@@ -102,8 +102,8 @@ type Action struct {
 	Message string
 }
 
-// writes is true where an action changes what runs.
-func (a Action) writes() bool {
+// Writes is true where an action changes what runs. It is done in its epoch, or not at all.
+func (a Action) Writes() bool {
 	switch a.Verb {
 	case DoApply, DoBranch, DoSeal, DoPause, DoUnpause, DoRetry, DoAllow, DoMerge:
 		return true

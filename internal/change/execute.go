@@ -112,8 +112,15 @@ func (n *run) watch(c *v1alpha1.ChangeClaim) bool {
 	return true
 }
 
+// edit says that a claim was edited, and is what is accepted where it is to be written all the same.
 func edit(c *v1alpha1.ChangeClaim) string {
 	return fmt.Sprintf("%s was changed by somebody else: /retry writes it again, or go back", c.ClaimReference)
+}
+
+// Overwrites is true where somebody said that a claim is to be written although somebody else
+// changed it.
+func Overwrites(s v1alpha1.ChangeObservation, ref v1alpha1.ClaimReference) bool {
+	return s.Accepted == edit(&v1alpha1.ChangeClaim{ClaimReference: ref})
 }
 
 // written is true where a claim says what it should, because we wrote it in this epoch.

@@ -103,7 +103,7 @@ func (n *run) open() bool { return n.o.Request != nil && n.o.Request.State == Re
 
 // do something, once everything that it rests on is on record.
 func (n *run) do(a Action) {
-	if a.writes() {
+	if a.Writes() {
 		a.Epoch = n.is.Epoch
 	}
 	n.decision.Do = append(n.decision.Do, a)

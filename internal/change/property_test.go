@@ -281,7 +281,7 @@ func (h *history) decide(number int64) Decision {
 	}
 	place := lock.Look(h.w.queue, fmt.Sprint(number), h.w.now)
 	for _, a := range d.Do {
-		if a.writes() && (h.w.queueDown != "" || !place.Held || place.Epoch != a.Epoch) {
+		if a.Writes() && (h.w.queueDown != "" || !place.Held || place.Epoch != a.Epoch) {
 			h.fail("!%d decides to %s in epoch %d, and has %+v", number, a.Verb, a.Epoch, place)
 		}
 	}
@@ -324,7 +324,7 @@ func (h *history) agreed(number int64, d Decision) {
 func (h *history) carryOut(number int64, a Action, fresh bool) {
 	w := h.w
 	place := lock.Look(w.queue, fmt.Sprint(number), w.now)
-	if a.writes() && fresh && (!place.Held || place.Epoch != a.Epoch) {
+	if a.Writes() && fresh && (!place.Held || place.Epoch != a.Epoch) {
 		if place.Epoch > a.Epoch || !place.Held {
 			// The live queue says so, and it is refused.
 			h.note("!%d is refused %s: its epoch %d is over", number, a.Verb, a.Epoch)

@@ -19,6 +19,18 @@ func DeletionGuard(fleet string) string { return join(fleet, "deletion-guard") }
 // shape. No application has a dot in its name, so it cannot be an application's.
 func FleetRollout(fleet string) string { return join(fleet, "upgrade") }
 
+// ClaimRollout returns the name of the Rollout of a claim, which is in the claim's namespace.
+// Empty where claims of that kind have none.
+func ClaimRollout(kind, claim string) string {
+	switch kind {
+	case "ProductApplication":
+		return claim
+	case "ClusterFleet":
+		return FleetRollout(claim)
+	}
+	return ""
+}
+
 // Cluster returns the name of the Cluster resource for a cluster of a fleet.
 func Cluster(fleet, cluster string) string { return join(fleet, cluster) }
 

@@ -28,10 +28,7 @@ var machinery = []string{
 
 // Digest of what a claim says in its spec. It fails where the spec is not JSON.
 func Digest(kind, namespace, name string, spec map[string]any) (string, error) {
-	spec = maps.Clone(spec)
-	for _, f := range machinery {
-		delete(spec, f)
-	}
+	spec = Said(spec)
 	// Numbers of one value are written in one way, whichever type they were read as.
 	raw, err := json.Marshal(spec)
 	if err != nil {
@@ -47,6 +44,27 @@ func Digest(kind, namespace, name string, spec map[string]any) (string, error) {
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// Said is what people write in a claim's or a composite's spec: all but the fields that are
+// Crossplane's. What it is called with stays as it is.
+func Said(spec map[string]any) map[string]any {
+	out := maps.Clone(spec)
+	for _, f := range machinery {
+		delete(out, f)
+	}
+	return out
+}
+
+// Machinery is what Said leaves out.
+func Machinery(spec map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, f := range machinery {
+		if v, ok := spec[f]; ok {
+			out[f] = v
+		}
+	}
+	return out
 }
 
 // pruned of nulls, which the API server drops.
@@ -77,6 +95,17 @@ func Name(kind, name string) string { return strings.ToLower(kind) + "." + name 
 // namespace asks for it, or because the change that wrote it last did.
 func Required(namespaceLabels map[string]string, g *v1alpha1.ClaimGrantSpec) bool {
 	return namespaceLabels[v1alpha1.LabelRequireChange] == "true" || g != nil && g.Required
+}
+
+// Agreed is true where a namespace, by its annotations, takes the claims of a Repository of
+// another namespace. The Repository is named <namespace>/<name>.
+func Agreed(annotations map[string]string, repository string) bool {
+	for r := range strings.SplitSeq(annotations[v1alpha1.AnnotationRepositories], ",") {
+		if strings.TrimSpace(r) == repository {
+			return true
+		}
+	}
+	return false
 }
 
 // Held says why what a claim says must not be rolled out. Empty where it may. It is

@@ -79,3 +79,33 @@ func TestRequired(t *testing.T) {
 		t.Error("it is required where the namespace or the change that wrote it last says so")
 	}
 }
+
+func TestAgreed(t *testing.T) {
+	cases := map[string]struct {
+		says string
+		want bool
+	}{
+		"Silent": {},
+		"Named":  {says: "ops/claims", want: true},
+		"Among":  {says: "a/b, ops/claims ,c/d", want: true},
+		"Other":  {says: "ops/claims-2"},
+		"Part":   {says: "xops/claims"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := Agreed(map[string]string{v1alpha1.AnnotationRepositories: tc.says}, "ops/claims"); got != tc.want {
+				t.Errorf("%q: got %t", tc.says, got)
+			}
+		})
+	}
+}
+
+func TestSaid(t *testing.T) {
+	spec := map[string]any{"components": []any{}, "resourceRef": map[string]any{"name": "x"}}
+	if got := Said(spec); len(got) != 1 || got["components"] == nil || len(spec) != 2 {
+		t.Errorf("got %v of %v", got, spec)
+	}
+	if got := Machinery(spec); len(got) != 1 || got["resourceRef"] == nil {
+		t.Errorf("got %v", got)
+	}
+}
