@@ -25,9 +25,11 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/controller/nodepool"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	"github.com/mainstay-dev/mainstay/provider/controller/release"
+	"github.com/mainstay-dev/mainstay/provider/controller/repository"
 	"github.com/mainstay-dev/mainstay/provider/controller/rollout"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
 	"github.com/mainstay-dev/mainstay/provider/controller/upgrade"
+	"github.com/mainstay-dev/mainstay/provider/repo"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -49,6 +51,8 @@ type Deps struct {
 	Gates     rollout.Gates
 	// Images of what Rollouts move. May be nil.
 	Images rollout.Images
+	// Repositories that are open, for their controller and that of Changes.
+	Repositories *repo.Pool
 	// Jitter of polls.
 	Jitter steady.Jitter
 	// LooksPerSecond is how many ready Releases are compared with their clusters in a second.
@@ -61,7 +65,7 @@ type Deps struct {
 // workers of their own: a thousand Releases that wait for slow clusters must not keep
 // one Rollout from being paused.
 type Workers struct {
-	Clusters, NodePools, Releases, Rollouts int
+	Clusters, NodePools, Releases, Rollouts, Repositories int
 }
 
 // SetupGated adds each controller once the definitions of what it watches are there,
@@ -94,6 +98,9 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 		}},
 		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK}, func() error {
 			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), d.Gates)
+		}},
+		{"Repositories", []schema.GroupVersionKind{v1alpha1.RepositoryGVK, v1alpha1.ChangeGVK}, func() error {
+			return repository.Setup(mgr, with(o, d.Workers.Repositories), repository.Deps{Pool: d.Repositories, Jitter: d.Jitter})
 		}},
 		{"definitions", []schema.GroupVersionKind{apisv1alpha1.ComponentDefinitionGVK, apisv1alpha1.TraitDefinitionGVK, apisv1alpha1.DefinitionRevisionGVK, v1alpha1.BundleGVK}, func() error {
 			return definitioncontroller.Setup(mgr, o, chart.NewPuller(definition.MaxArchiveBytes))

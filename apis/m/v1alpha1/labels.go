@@ -22,6 +22,9 @@ const (
 	// LabelRollout is the name of the Rollout that made a Release.
 	LabelRollout = "mainstay.dev/rollout"
 
+	// LabelRepository is the name of the Repository whose merge request a Change is of.
+	LabelRepository = "mainstay.dev/repository"
+
 	// LabelRequireChange is "true" on a namespace whose claims may only say what an
 	// approved change carries.
 	LabelRequireChange = "mainstay.dev/require-change"
@@ -32,6 +35,10 @@ const (
 	// AnnotationChange fences: it says for which change, and in which epoch, a claim was
 	// last written, as <namespace>/<name>.<epoch>.
 	AnnotationChange = "mainstay.dev/change"
+
+	// AnnotationLeaveChanges is "true" on a Repository that may be deleted although Changes
+	// are under way: their locks are left, and what runs stays as it is.
+	AnnotationLeaveChanges = "mainstay.dev/leave-changes"
 
 	// AnnotationRelease marks an object on a cluster with the Release that owns it,
 	// as namespace/name on the hub. Nothing is taken over or removed that carries

@@ -26,8 +26,8 @@ const providerIdentity = "mainstay-provider"
 const tokenLife = 365 * 24 * time.Hour
 
 // providerKubeconfig gives the provider an identity of its own. Its rights are
-// those that Crossplane's RBAC manager gives every provider, and the one that
-// docs/install.md adds: to delete Releases.
+// those that Crossplane's RBAC manager gives every provider, and those that
+// docs/install.md adds.
 func (h *Hub) providerKubeconfig(ctx context.Context) (string, error) {
 	c, err := h.client()
 	if err != nil {
@@ -87,9 +87,10 @@ func (h *Hub) works(ctx context.Context, file string) bool {
 
 // providerRights are the provider's account and its rights.
 func providerRights() []client.Object {
-	managed := withSubresources("clusters", "nodepools", "bundles", "rollouts", "releases", "providerconfigs", "clusterproviderconfigs", "providerconfigusages")
+	managed := withSubresources("clusters", "nodepools", "bundles", "rollouts", "releases", "repositories", "changes", "plans", "changequeues", "claimgrants", "providerconfigs", "clusterproviderconfigs", "providerconfigusages")
 	definitions := withSubresources("componentdefinitions", "traitdefinitions", "definitionrevisions")
 	write := []string{"get", "list", "watch", "update", "patch", "create"}
+	read := []string{"get", "list", "watch"}
 	group := v1alpha1.GroupVersion.Group
 	return []client.Object{
 		&corev1.ServiceAccount{
@@ -102,7 +103,13 @@ func providerRights() []client.Object {
 			Rules: []rbacv1.PolicyRule{
 				{APIGroups: []string{group}, Resources: managed, Verbs: write},
 				{APIGroups: []string{apisv1alpha1.GroupVersion.Group}, Resources: definitions, Verbs: write},
-				{APIGroups: []string{group}, Resources: []string{"releases"}, Verbs: []string{"delete"}},
+				{APIGroups: []string{group}, Resources: []string{"releases", "changes", "plans", "claimgrants"}, Verbs: []string{"delete"}},
+				{APIGroups: []string{apisv1alpha1.GroupVersion.Group}, Resources: []string{"clusterfleets", "fleetcells", "productapplications"}, Verbs: append([]string{"delete"}, write...)},
+				{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: read},
+				{APIGroups: []string{"pkg.crossplane.io"}, Resources: []string{"functions", "functionrevisions"}, Verbs: read},
+				{APIGroups: []string{"apiextensions.crossplane.io"}, Resources: []string{"compositions", "compositionrevisions", "compositeresourcedefinitions"}, Verbs: read},
+				{APIGroups: []string{"argoproj.io"}, Resources: []string{"applications"}, Verbs: []string{"get", "patch"}},
+				{APIGroups: []string{"source.toolkit.fluxcd.io"}, Resources: []string{"gitrepositories"}, Verbs: []string{"get", "patch"}},
 				{APIGroups: []string{"", "coordination.k8s.io"}, Resources: []string{"secrets", "configmaps", "events", "leases"}, Verbs: []string{"*"}},
 				{APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, Verbs: []string{"get", "list", "watch"}},
 			},

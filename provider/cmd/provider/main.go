@@ -48,7 +48,14 @@ type flags struct {
 	ReleaseWorkers   int `default:"100" help:"Releases reconciled at once."`
 	RolloutWorkers   int `default:"20"  help:"Rollouts reconciled at once."`
 
+	RepositoryWorkers int `default:"10" help:"Repositories asked for at once."`
+
 	RegistryChecks bool `help:"Ask registries, without credentials, whether the images of an application exist before it is rolled out, and which digests their tags stand for."`
+
+	Mirrors            string `default:"/tmp/mainstay/mirrors" help:"Folder for the mirrors of repositories. What is lost of it is fetched again." type:"path"`
+	WebhookAddress     string `default:"0"                     help:"Address that takes webhooks of forges, at /webhooks/<namespace>/<repository>, or 0 for none. Without it forges are polled."`
+	WebhookCertificate string `help:"File with the certificate, in PEM, that webhooks are taken with. With --webhook-key it makes them HTTPS. It is read again when it changes." type:"path"`
+	WebhookKey         string `help:"File with the key of that certificate." type:"path"`
 
 	LocalBinaries string `help:"Folder of the control plane's programs. With --local-state it enables the backend local." type:"path"`
 	LocalState    string `help:"Folder for the state of local clusters." type:"path"`
@@ -65,20 +72,26 @@ func (f *flags) Validate() error {
 	if f.SimulatedState != "" && f.Simulator != "" {
 		return errors.New("--simulated-state and --simulator exclude each other")
 	}
+	if (f.WebhookCertificate == "") != (f.WebhookKey == "") {
+		return errors.New("--webhook-certificate and --webhook-key belong together")
+	}
 	if f.Poll <= 0 || f.SyncInterval <= 0 || f.PollStateMetricInterval <= 0 {
 		return errors.New("--poll, --sync-interval and --poll-state-metric-interval must be more than 0")
 	}
 	if f.LooksPerSecond < 0 {
 		return errors.New("--looks-per-second must not be less than 0")
 	}
-	if min(f.MaxReconcileRate, f.ClusterWorkers, f.NodePoolWorkers, f.ReleaseWorkers, f.RolloutWorkers) <= 0 {
+	if min(f.MaxReconcileRate, f.ClusterWorkers, f.NodePoolWorkers, f.ReleaseWorkers, f.RolloutWorkers, f.RepositoryWorkers) <= 0 {
 		return errors.New("--max-reconcile-rate and the numbers of workers must be more than 0")
 	}
 	return nil
 }
 
 func (f *flags) workers() controller.Workers {
-	return controller.Workers{Clusters: f.ClusterWorkers, NodePools: f.NodePoolWorkers, Releases: f.ReleaseWorkers, Rollouts: f.RolloutWorkers}
+	return controller.Workers{
+		Clusters: f.ClusterWorkers, NodePools: f.NodePoolWorkers, Releases: f.ReleaseWorkers, Rollouts: f.RolloutWorkers,
+		Repositories: f.RepositoryWorkers,
+	}
 }
 
 func main() {

@@ -42,6 +42,8 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/images"
 	mainstaymetrics "github.com/mainstay-dev/mainstay/provider/metrics"
 	"github.com/mainstay-dev/mainstay/provider/preflight"
+	"github.com/mainstay-dev/mainstay/provider/repo"
+	"github.com/mainstay-dev/mainstay/provider/repo/hooks"
 	"github.com/mainstay-dev/mainstay/provider/snapshot"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
@@ -126,13 +128,22 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		o.ChangeLogOptions = &xpcontroller.ChangeLogOptions{ChangeLogger: managed.NewGRPCChangeLogger(
 			changelogsv1alpha1.NewChangeLogServiceClient(conn), managed.WithProviderVersion("mainstay-provider:"+version.String()))}
 	}
+	pool := repo.NewPool(mgr.GetClient(), f.Mirrors, time.Now)
+	if f.WebhookAddress != "0" && f.WebhookAddress != "" {
+		s := hooks.New(mgr.GetClient(), pool, time.Now, mainstaymetrics.Default.Repositories, log)
+		if err := mgr.Add(&hooks.Listener{Handler: s, Address: f.WebhookAddress, Certificate: f.WebhookCertificate, Key: f.WebhookKey}); err != nil {
+			return fmt.Errorf("cannot add webhooks: %w", err)
+		}
+	}
 	targets, registries := target.NewClients(mgr.GetClient(), clock.RealClock{}), registriesOf(f)
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
 		Targets:  targets,
 		Gates:    rolloutgate.New(mgr.GetAPIReader()),
 		Jitter:   f.PollJitter,
-		Workers:  f.workers(),
+
+		Repositories: pool,
+		Workers:      f.workers(),
 
 		LooksPerSecond: f.LooksPerSecond,
 

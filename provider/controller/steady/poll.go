@@ -23,8 +23,13 @@ func Poll(j Jitter, random func() float64) managed.PollIntervalHook {
 		if mg.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue {
 			return min(soon, interval)
 		}
-		return max(interval+time.Duration((random()-0.5)*2*float64(j.of(interval))), 0)
+		return j.Spread(interval, random)
 	}
+}
+
+// Spread an interval, give or take the jitter. It takes a source of random numbers in [0, 1).
+func (j Jitter) Spread(interval time.Duration, random func() float64) time.Duration {
+	return max(interval+time.Duration((random()-0.5)*2*float64(j.of(interval))), 0)
 }
 
 // A Jitter keeps polls from all coming at once. It is a duration such as 5s, or a
