@@ -179,6 +179,20 @@ func (t *Trees) Commit(r *repo.Repo, spec v1alpha1.RepositoryParameters, namespa
 	if err != nil {
 		return nil, err
 	}
+	return t.of(r, reader, key, files)
+}
+
+// Files are claims of some files, whose contents the mirror has. Where something is wrong with them
+// the error is claims.Problems.
+func (t *Trees) Files(r *repo.Repo, spec v1alpha1.RepositoryParameters, namespace string, files tree.Files) (claims.Set, error) {
+	reader, key, err := t.reader(r, spec, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return t.of(r, reader, key, files)
+}
+
+func (t *Trees) of(r *repo.Repo, reader *claims.Reader, key ruleKey, files tree.Files) (claims.Set, error) {
 	read, err := t.read(reader, key, files, r.Mirror)
 	if err != nil {
 		return nil, err
