@@ -17,8 +17,8 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/plan/render"
 )
 
-// hub on which the shop runs, as it is claimed, on eu-1 only.
-func hub(t *testing.T) client.WithWatch {
+// hubOf is one on which the shop runs, as it is claimed, on eu-1 only.
+func hubOf(t *testing.T) client.WithWatch {
 	t.Helper()
 	s := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(s); err != nil {
@@ -51,7 +51,7 @@ func hub(t *testing.T) client.WithWatch {
 
 // TestHub: what clusters run is compared, and not what the first side says.
 func TestHub(t *testing.T) {
-	in := Input{Hub: hub(t), Before: files(fleetClaim + shopClaim), After: files(fleetClaim + strings.Replace(shopClaim, "web:1.0.0", "web:1.1.0", 1))}
+	in := Input{Hub: hubOf(t), Before: files(fleetClaim + shopClaim), After: files(fleetClaim + strings.Replace(shopClaim, "web:1.0.0", "web:1.1.0", 1))}
 	p, err := Make(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestHubFails(t *testing.T) {
 			return errors.New("connection refused")
 		}},
 	} {
-		in := Input{Hub: interceptor.NewClient(hub(t), f), Before: files(fleetClaim + shopClaim), After: files(fleetClaim)}
+		in := Input{Hub: interceptor.NewClient(hubOf(t), f), Before: files(fleetClaim + shopClaim), After: files(fleetClaim)}
 		if p, err := Make(t.Context(), in); err == nil || !strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("%s: Make(...): %v, and a plan: %s", what, err, p.Summary)
 		}

@@ -7,9 +7,11 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mainstay-dev/mainstay/functions/builtin"
 	"github.com/mainstay-dev/mainstay/internal/plan"
 	"github.com/mainstay-dev/mainstay/internal/plan/claims"
 	"github.com/mainstay-dev/mainstay/internal/plan/render"
+	"github.com/mainstay-dev/mainstay/provider/planner/hub"
 )
 
 // An Input is two sides, and what is around them.
@@ -41,22 +43,11 @@ func Make(ctx context.Context, in Input) (plan.Plan, error) {
 	}
 	around := render.Input{Complete: in.Hub != nil || hasFleet(before) || hasFleet(after)}
 	o := plan.Observed{}
-	var failed error
 	if in.Hub != nil {
-		if o, around.Statuses, err = Look(ctx, in.Hub, before, after); err != nil {
+		if o, around.Statuses, err = hub.Look(ctx, in.Hub, before, after); err != nil {
 			return plan.Plan{}, err
 		}
-		around.Clusters = o.Clusters
-		around.Hub = func(s render.Selector) (map[string]any, bool) {
-			u, err := get(ctx, in.Hub, s)
-			if err != nil {
-				failed = err // It must not count as absent.
-			}
-			if err != nil || u == nil {
-				return nil, false
-			}
-			return u.Object, true
-		}
+		around.Clusters, around.Hub = o.Clusters, hub.Find(ctx, in.Hub)
 	}
 	r := in.Renderer
 	if r == nil {
@@ -68,12 +59,13 @@ func Make(ctx context.Context, in Input) (plan.Plan, error) {
 		if sides[i], err = r.Render(ctx, around); err != nil {
 			return plan.Plan{}, err
 		}
-		if failed != nil {
-			return plan.Plan{}, failed
-		}
 	}
 	return plan.Build(sides[0], sides[1], o, in.Options)
 }
+
+// Local renders with the functions that are part of this program. They are of its own
+// version: a hub that runs another may make something else.
+func Local() *render.Pipeline { return render.New(builtin.Pipelines()) }
 
 // hasFleet is true where clusters are among the claims.
 func hasFleet(s claims.Set) bool {

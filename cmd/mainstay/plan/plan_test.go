@@ -20,11 +20,10 @@ import (
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/functions/cluster-fleet/clusterfleet"
-	"github.com/mainstay-dev/mainstay/functions/fleet-cell/fleetcell"
-	"github.com/mainstay-dev/mainstay/functions/product-application/productapplication"
+	"github.com/mainstay-dev/mainstay/functions/builtin"
 	"github.com/mainstay-dev/mainstay/internal/plan"
 	"github.com/mainstay-dev/mainstay/internal/plan/claims"
+	"github.com/mainstay-dev/mainstay/internal/plan/pipeline"
 	"github.com/mainstay-dev/mainstay/internal/plan/render"
 )
 
@@ -158,17 +157,17 @@ func golden(t *testing.T, name, reason, got string) {
 type runner struct {
 	fnv1.UnimplementedFunctionRunnerServiceServer
 
-	run func(*fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)
+	run pipeline.Run
 }
 
-func (r runner) RunFunction(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-	return r.run(req)
+func (r runner) RunFunction(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+	return r.run(ctx, req)
 }
 
 // remote renders with functions behind endpoints.
 func remote(t *testing.T) render.Renderer {
 	t.Helper()
-	serve := func(run func(*fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)) render.Function {
+	serve := func(run pipeline.Run) render.Function {
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -183,14 +182,13 @@ func remote(t *testing.T) render.Renderer {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 		client := fnv1.NewFunctionRunnerServiceClient(conn)
-		return func(ctx context.Context, req render.Request) (render.Response, error) {
-			return call(req, func(in *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
-				return client.RunFunction(ctx, in)
-			})
-		}
+		return pipeline.Of(pipeline.Step{Name: "remote", Run: func(ctx context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
+			return client.RunFunction(ctx, req)
+		}})
 	}
+	f := builtin.Functions()
 	return render.New(map[string]render.Function{
-		render.ClusterFleet: serve(clusterfleet.Run), render.FleetCell: serve(fleetcell.Run), render.ProductApplication: serve(productapplication.Run),
+		render.ClusterFleet: serve(f[builtin.ClusterFleet]), render.FleetCell: serve(f[builtin.FleetCell]), render.ProductApplication: serve(f[builtin.ProductApplication]),
 	})
 }
 

@@ -25,14 +25,14 @@ import (
 // twice where clusters need variants, as it is on a hub: once its Rollout says which.
 func (p *Pipeline) application(ctx context.Context, in Input, c claims.Claim, types map[Selector]map[string]any, inventory []v1alpha1.Cluster) (plan.Rendered, error) {
 	out := plan.Rendered{Claim: c}
-	find := func(s Selector) (map[string]any, bool) {
+	find := func(s Selector) ([]map[string]any, error) {
 		if found, ok := types[s]; ok {
-			return found, true
+			return []map[string]any{found}, nil
 		}
 		return in.find(s)
 	}
-	req := Request{Composite: composite(ProductApplication, c, in.Statuses[c.ClaimReference])}
-	rsp, err := p.run(ctx, ProductApplication, req, find)
+	req := Request{Composite: composite(ProductApplication, c, in.Statuses[c.ClaimReference]), Find: find}
+	rsp, err := p.run(ctx, ProductApplication, req)
 	if err != nil || rsp.Refused != "" {
 		out.Problem = rsp.Refused
 		return out, err
@@ -56,7 +56,7 @@ func (p *Pipeline) application(ctx context.Context, in Input, c claims.Claim, ty
 	name, rollout := rolloutOf(rsp)
 	rollout["status"] = map[string]any{"atProvider": map[string]any{"variants": variants(targets)}}
 	req.Composed = map[string]map[string]any{name: rollout}
-	if rsp, err = p.run(ctx, ProductApplication, req, find); err != nil || rsp.Refused != "" {
+	if rsp, err = p.run(ctx, ProductApplication, req); err != nil || rsp.Refused != "" {
 		out.Problem = rsp.Refused
 		return out, err
 	}
@@ -137,7 +137,7 @@ func take(out *plan.Rendered, rsp Response) error {
 
 // published definitions, as they are on a hub once they are. It returns what is wrong with
 // them, too.
-func published(definitions []unstructured.Unstructured, hub func(Selector) (map[string]any, bool)) (map[Selector]map[string]any, []string, error) {
+func published(definitions []unstructured.Unstructured, hub Find) (map[Selector]map[string]any, []string, error) {
 	out := map[Selector]map[string]any{}
 	var problems []string
 	for i := range definitions {
@@ -159,9 +159,13 @@ func published(definitions []unstructured.Unstructured, hub func(Selector) (map[
 		out[Selector{APIVersion: apiVersion, Kind: appsv1alpha1.DefinitionRevisionKind, Name: rev.GetName()}] = raw
 		self := Selector{APIVersion: apiVersion, Kind: d.GetKind(), Name: d.GetName()}
 		versions := []any{map[string]any{"version": rev.Spec.Version, "revision": rev.GetName()}}
-		if there, ok := hub(self); ok {
+		there, err := hub(self)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(there) > 0 {
 			// What was published before stays.
-			had, _, _ := unstructured.NestedSlice(there, "status", "versions")
+			had, _, _ := unstructured.NestedSlice(there[0], "status", "versions")
 			for _, v := range had {
 				if m, _ := v.(map[string]any); m["version"] != rev.Spec.Version {
 					versions = append(versions, v)

@@ -14,7 +14,7 @@ import (
 // fleet renders the cells of a fleet, and the clusters of its cells.
 func (p *Pipeline) fleet(ctx context.Context, in Input, c claims.Claim) (plan.Rendered, error) {
 	out := plan.Rendered{Claim: c}
-	rsp, err := p.run(ctx, ClusterFleet, Request{Composite: composite(ClusterFleet, c, nil)}, in.find)
+	rsp, err := p.run(ctx, ClusterFleet, Request{Composite: composite(ClusterFleet, c, nil), Find: in.find})
 	if err != nil || rsp.Refused != "" {
 		out.Problem = rsp.Refused
 		return out, err
@@ -23,7 +23,7 @@ func (p *Pipeline) fleet(ctx context.Context, in Input, c claims.Claim) (plan.Re
 		r := rsp.Composed[name]
 		switch r["kind"] {
 		case appsv1alpha1.FleetCellKind:
-			cell, err := p.run(ctx, FleetCell, Request{Composite: r}, in.find)
+			cell, err := p.run(ctx, FleetCell, Request{Composite: r, Find: in.find})
 			if err != nil {
 				return out, err
 			}

@@ -23,11 +23,7 @@ import (
 	"github.com/mainstay-dev/mainstay/internal/plan/claims"
 )
 
-// maxRounds is how often a function is asked until it has all that it requires, as
-// Crossplane limits it.
-const maxRounds = 5
-
-// A Function composes, as one that Crossplane calls.
+// A Function composes, as the whole pipeline of a Composition does. See internal/plan/pipeline.
 type Function func(ctx context.Context, req Request) (Response, error)
 
 // A Request to a function.
@@ -36,24 +32,28 @@ type Request struct {
 	Composite map[string]any
 	// Composed resources that are observed, by their names in the pipeline.
 	Composed map[string]map[string]any
-	// Required resources, by the keys that they were asked for with. An empty list
-	// says that there is none.
-	Required map[string][]map[string]any
+	// Find what it requires besides.
+	Find Find
 }
+
+// Find resources. None is an answer, and an error is none.
+type Find func(Selector) ([]map[string]any, error)
 
 // A Response of a function.
 type Response struct {
 	// Composed resources that are desired, by their names in the pipeline.
 	Composed map[string]map[string]any
-	// Required resources, by key.
-	Required map[string]Selector
 	// Refused says why the claim is refused. Then the rest has no meaning.
 	Refused string
 }
 
-// A Selector names one resource.
+// A Selector names one resource, or some.
 type Selector struct {
-	APIVersion, Kind, Namespace, Name string
+	APIVersion, Kind, Namespace string
+	// Name of the one. Empty for all that have the labels.
+	Name string
+	// Labels in the form a=b,c=d.
+	Labels string
 }
 
 // A Renderer makes a side of a plan.
@@ -67,7 +67,7 @@ type Renderer interface {
 type Input struct {
 	Claims claims.Set
 	// Hub has what functions require and files do not. It may be nil.
-	Hub func(Selector) (map[string]any, bool)
+	Hub Find
 	// Statuses of claims on the hub: what their applications have pinned.
 	Statuses map[v1alpha1.ClaimReference]map[string]any
 	// Complete is true where all clusters that there are are known. Else an application
@@ -161,33 +161,13 @@ func (p *Pipeline) once(c claims.Claim, around string, render func() (plan.Rende
 	return r, nil
 }
 
-// run a function until it has all that it requires.
-func (p *Pipeline) run(ctx context.Context, kind string, req Request, find func(Selector) (map[string]any, bool)) (Response, error) {
+// run the function of a kind.
+func (p *Pipeline) run(ctx context.Context, kind string, req Request) (Response, error) {
 	f := p.functions[kind]
 	if f == nil {
 		return Response{}, fmt.Errorf("there is no function for %s", kind)
 	}
-	for range maxRounds {
-		rsp, err := f(ctx, req)
-		if err != nil || rsp.Refused != "" {
-			return rsp, err
-		}
-		complete := true
-		required := make(map[string][]map[string]any, len(rsp.Required))
-		for key, s := range rsp.Required {
-			_, had := req.Required[key]
-			complete = complete && had
-			required[key] = nil
-			if found, ok := find(s); ok {
-				required[key] = []map[string]any{found}
-			}
-		}
-		if complete {
-			return rsp, nil
-		}
-		req.Required = required
-	}
-	return Response{}, fmt.Errorf("function for %s requires more after %d rounds", kind, maxRounds)
+	return f(ctx, req)
 }
 
 // composite of a claim, as Crossplane makes it.
@@ -220,9 +200,9 @@ func decode(v map[string]any, into any) error {
 	return nil
 }
 
-func (in Input) find(s Selector) (map[string]any, bool) {
+func (in Input) find(s Selector) ([]map[string]any, error) {
 	if in.Hub == nil {
-		return nil, false
+		return nil, nil
 	}
 	return in.Hub(s)
 }
