@@ -152,8 +152,14 @@ func (b *builder) touched() []v1alpha1.ClaimReference {
 			out = append(out, ref)
 		}
 	}
+	for _, ref := range b.options.Carry {
+		// What was written for an earlier head, and is nowhere any more.
+		if b.after[ref] == nil && b.before[ref] == nil {
+			out = append(out, ref)
+		}
+	}
 	slices.SortFunc(out, claims.Compare)
-	return out
+	return slices.Compact(out)
 }
 
 // alike is true where the same is made of a claim on both sides.
@@ -185,6 +191,8 @@ func (b *builder) claim(ref v1alpha1.ClaimReference) {
 	d.ClaimReference = ref
 	d.Verb, d.Reverse = Update, Reverse{Class: Auto, Verb: Update}
 	switch {
+	case was == nil && is == nil:
+		d.Verb = Noop
 	case was == nil:
 		d.Verb, d.Reverse = Create, Reverse{Class: Auto, Verb: Delete}
 	case is == nil:

@@ -59,6 +59,9 @@ type Source struct {
 	// Observed is true where clusters were looked at. Else they are taken to have what
 	// the base says.
 	Observed bool `json:"observed"`
+	// Rendered says by what claims were rendered, where it was not by the functions of the
+	// hub.
+	Rendered string `json:"rendered,omitempty"`
 }
 
 // A Verb says what an action does.

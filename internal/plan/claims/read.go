@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -195,27 +196,49 @@ func (r *reader) claim(file string, u *unstructured.Unstructured) {
 	if u.GetNamespace() == "" {
 		u.SetNamespace(r.options.Namespace)
 	}
-	what := u.GetKind() + "/" + u.GetName()
 	if u.GetNamespace() == "" {
-		r.refuse(file, "%s: metadata.namespace: a claim is in a namespace", what)
+		r.refuse(file, "%s/%s: metadata.namespace: a claim is in a namespace", u.GetKind(), u.GetName())
 		return
 	}
-	if problems := r.schemas.complete(u); len(problems) > 0 {
-		for _, p := range problems {
-			r.refuse(file, "%s: %s", what, p)
-		}
-		return
+	c, problems := r.schemas.claim(file, u)
+	for _, p := range problems {
+		r.refuse(file, "%s/%s: %s", u.GetKind(), u.GetName(), p)
+	}
+	if len(problems) == 0 {
+		r.set.Claims = append(r.set.Claims, c)
+	}
+}
+
+// claim that a document asks for, or what is wrong with it. The document is completed.
+func (s *schemas) claim(file string, u *unstructured.Unstructured) (Claim, []string) {
+	if problems := s.complete(u); len(problems) > 0 {
+		return Claim{}, problems
 	}
 	spec, _, _ := unstructured.NestedMap(u.Object, "spec")
 	digest, err := grant.Digest(u.GetKind(), u.GetNamespace(), u.GetName(), spec)
 	if err != nil {
-		r.refuse(file, "%s: %v", what, err)
-		return
+		return Claim{}, []string{err.Error()}
 	}
-	r.set.Claims = append(r.set.Claims, Claim{
+	return Claim{
 		ClaimReference: v1alpha1.ClaimReference{APIVersion: u.GetAPIVersion(), Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName()},
 		File:           file, Spec: spec, Digest: digest,
-	})
+	}, nil
+}
+
+// Complete one claim that was read by other means, such as from a commit. It has a namespace and a
+// name. What the API server would refuse of it is returned, and then there is no claim.
+// The object stays as it is.
+func Complete(file string, object map[string]any) (Claim, []string, error) {
+	schemas, err := load()
+	if err != nil {
+		return Claim{}, nil, err
+	}
+	u := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(object)}
+	if !schemas.knows(u.GroupVersionKind()) {
+		return Claim{}, []string{fmt.Sprintf("%s has no kind %s: claims are of %s", u.GetAPIVersion(), u.GetKind(), strings.Join(schemas.names(), " and "))}, nil
+	}
+	c, problems := schemas.claim(file, u)
+	return c, problems, nil
 }
 
 func isDefinition(gvk schema.GroupVersionKind) bool {
