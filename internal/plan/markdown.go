@@ -41,6 +41,9 @@ func (p Plan) heading(b *strings.Builder) {
 	if !p.Source.Observed && len(p.Claims) > 0 {
 		b.WriteString("\nClusters were not looked at: they are taken to have what the base says.\n")
 	}
+	if p.Source.Rendered != "" {
+		fmt.Fprintf(b, "\nIt was %s.\n", safe(p.Source.Rendered))
+	}
 	if p.Blocked != "" {
 		fmt.Fprintf(b, "\n**It must not be executed**: %s\n", safe(p.Blocked))
 	}

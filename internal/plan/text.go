@@ -24,6 +24,9 @@ func (p Plan) Text() string {
 	if !p.Source.Observed && len(p.Claims) > 0 {
 		b.WriteString("clusters were not looked at: they are taken to have what the base says\n")
 	}
+	if p.Source.Rendered != "" {
+		fmt.Fprintf(b, "it was %s\n", p.Source.Rendered)
+	}
 	if p.Blocked != "" {
 		fmt.Fprintf(b, "\nMust not be executed: %s\n", p.Blocked)
 	}
