@@ -64,7 +64,7 @@ test-unit: ## Run the tests that need no control plane, and hold internal/ and f
 	@go run ./hack/covercheck -profile $(OUT)/cover.out -floor 85 internal functions
 
 .PHONY: test-real
-test-real: binaries gitea build ## Run the tests on real control planes, with real Crossplane.
+test-real: binaries gitea argocd build ## Run the tests on real control planes, with real Crossplane.
 	$(call say,Tests on real control planes and a real Gitea: about eight minutes)
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
 	$(call say,The provider is killed among a thousand simulated clusters: about five minutes)
@@ -165,6 +165,21 @@ $(BIN)/.gitea: tools/gitea/go.mod tools/gitea/go.sum | $(BIN)
 	@rm -rf $(BIN)/gitea.d && mkdir $(BIN)/gitea.d && mv $(BIN)/gitea.new $(BIN)/gitea
 	@cd tools/gitea && src=$$(go list -m -f '{{.Dir}}' code.gitea.io/gitea) && \
 		cp -r "$$src/templates" "$$src/options" "$$src/public" $(BIN)/gitea.d/ && chmod -R u+w $(BIN)/gitea.d
+	@touch $@
+
+.PHONY: argocd
+argocd: $(BIN)/.argocd ## Build Argo CD, the GitOps engine of tests.
+
+# One program, which is what it is called as; a cache in Go, so that no Redis has to be
+# installed; and the definitions of its kinds.
+$(BIN)/.argocd: tools/argocd/go.mod tools/argocd/go.sum tools/argocd/redis/main.go | $(BIN)
+	$(call say,Building Argo CD: about ten minutes the first time)
+	@cd tools/argocd && go build -ldflags "-s -w" -o $(BIN)/argocd.new github.com/argoproj/argo-cd/v3/cmd && mv $(BIN)/argocd.new $(BIN)/argocd
+	@cd tools/argocd && go build -ldflags "-s -w" -o $(BIN)/argocd-redis ./redis
+	@for n in repo-server application-controller; do ln -sf argocd $(BIN)/argocd-$$n; done
+	@rm -rf $(BIN)/argocd.d && mkdir $(BIN)/argocd.d
+	@cd tools/argocd && for k in application applicationset appproject; do \
+		install -m 644 "$$(go list -m -f '{{.Dir}}' github.com/argoproj/argo-cd/v3)"/manifests/crds/$$k-crd.yaml $(BIN)/argocd.d/ || exit 1; done
 	@touch $@
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
