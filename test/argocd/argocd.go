@@ -48,8 +48,8 @@ type Config struct {
 	// those that an installation begins with, projects, rights. Without rights for it
 	// the account may do nothing but keep Applications.
 	Settings []string
-	// Poll is how often Git is asked for something new. Defaults to 3 minutes, as Argo
-	// CD's own.
+	// Poll is how often Git is asked for something new. Defaults to Argo CD's own, of
+	// two to three minutes.
 	Poll time.Duration
 }
 
