@@ -27,6 +27,11 @@
 //     or steps they are removed last, and more than maxDeletions only where that is
 //     allowed by the digest of the revision.
 //
+//   - What no approved change carries is held back: it does not become the revision, no
+//     cluster begins with it or is left for it, no gate is asked and no time runs out.
+//     What is in motion finishes, and what failed goes back. Whatever went on before goes
+//     on where it was once the hold is over.
+//
 // The rules of waves: a wave begins when the one before it is over and its gates are
 // open; it is over once it is settled (every cluster is healthy, parked, or failed
 // within the budget), has soaked, and its other gates are open. What is over stays over

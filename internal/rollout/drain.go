@@ -35,7 +35,7 @@ func (n *plan) mayRemove(r Release) bool {
 // leaves none, and where there are waves or steps they are left last: there must be
 // somewhere else that works.
 func (n *plan) mayShrink() bool {
-	if n.paused() || !n.forward() || n.frozen() != nil {
+	if n.paused() || n.withheld() || !n.forward() || n.frozen() != nil {
 		return false
 	}
 	return (len(n.spec.Strategy.Waves) == 0 && len(n.spec.Steps) == 0) || n.allOver()

@@ -12,6 +12,9 @@ func (n *plan) message() string {
 	switch {
 	case n.spec.Leaving:
 		return joined(fmt.Sprintf("being removed from %s", clusters(len(n.leaving))), n.firstProblem())
+	case n.withheld() && n.target() == nil && (n.observed.Blocked != "" || n.flaw != ""):
+		// What is wrong with it does not matter before it may begin.
+		return n.observed.Hold.Message
 	case n.observed.Blocked != "":
 		return n.observed.Blocked
 	case n.flaw != "":
@@ -23,7 +26,7 @@ func (n *plan) message() string {
 	}
 
 	parts := append([]string{fmt.Sprintf("updated on %d of %s, healthy on %d", c.Updated, clusters(int(c.Total)), c.Ready)}, n.course()...)
-	if n.is.Failed != nil || n.preflightHolds() != "" {
+	if n.is.Failed != nil || n.withheld() || n.preflightHolds() != "" {
 		// Why it does not go on is what matters then, and lines are cut at their end.
 		parts = append(parts[1:], parts[0])
 	}
@@ -71,8 +74,14 @@ func (n *plan) course() []string {
 			out = append(out, fmt.Sprintf("%s left as it is for want of an earlier revision", are(n.kept())))
 		}
 	}
+	if n.withheld() {
+		out = append(out, n.observed.Hold.Message)
+	}
 	if n.paused() {
 		return append(out, "paused")
+	}
+	if n.withheld() {
+		return out
 	}
 	if n.is.Failed != nil {
 		return out

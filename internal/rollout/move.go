@@ -65,7 +65,7 @@ func (n *plan) stopped() bool {
 		return true
 	case n.target() != nil:
 		return false
-	case !n.forward(), n.preflightHolds() != "":
+	case n.withheld(), !n.forward(), n.preflightHolds() != "":
 		return true
 	}
 	return n.frozen() != nil
@@ -74,8 +74,10 @@ func (n *plan) stopped() bool {
 // move starts members that do not want yet what they should. Those that are unhealthy
 // go first: they have the least to lose.
 func (n *plan) move() {
-	n.resolve()
-	n.check()
+	if !n.withheld() {
+		n.resolve()
+		n.check()
+	}
 	if n.stopped() {
 		return
 	}
@@ -159,7 +161,7 @@ func (n *plan) checking() bool { return !n.underway() && n.preflightHolds() != "
 
 // preflightHolds says why the preflight lets nothing start. It is empty where it does.
 func (n *plan) preflightHolds() string {
-	if n.target() != nil {
+	if n.target() != nil || n.withheld() {
 		return ""
 	}
 	unchecked, blocked := 0, 0

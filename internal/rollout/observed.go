@@ -23,6 +23,9 @@ type Observed struct {
 	Targets []placement.Target
 	// Blocked says why the placement cannot be resolved.
 	Blocked string
+	// Hold says why nothing may begin, where no approved change carries what the
+	// specification was rendered from. Nil where one does, or none is required.
+	Hold *v1alpha1.RolloutHold
 	// Clusters there are, by reference.
 	Clusters map[v1alpha1.ClusterReference]ClusterState
 	// Releases of this Rollout.

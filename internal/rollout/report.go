@@ -40,7 +40,7 @@ func (n *plan) report() Decision {
 
 // done is true where all is as it should be everywhere.
 func (n *plan) done() bool {
-	return n.forward() && len(n.leaving) == 0 && n.allOver() && !slices.ContainsFunc(n.members, func(m *member) bool {
+	return n.forward() && !n.withheld() && len(n.leaving) == 0 && n.allOver() && !slices.ContainsFunc(n.members, func(m *member) bool {
 		return !m.stays && (!m.healthy() || m.retries || m.images.held)
 	})
 }
@@ -48,7 +48,7 @@ func (n *plan) done() bool {
 // complete is true where all is as it should be wherever that can be told. Something
 // must be: where no cluster can be reached, nothing is.
 func (n *plan) complete() bool {
-	if !n.forward() || !n.allOver() || n.left() > 0 {
+	if !n.forward() || n.withheld() || !n.allOver() || n.left() > 0 {
 		return false
 	}
 	healthy := 0
@@ -88,7 +88,7 @@ func (n *plan) phase() v1alpha1.RolloutPhase {
 		return v1alpha1.RolloutPreflight
 	case moving:
 		return v1alpha1.RolloutProgressing
-	case n.preflightHolds() != "":
+	case n.withheld(), n.preflightHolds() != "":
 		return v1alpha1.RolloutBlocked
 	}
 	return v1alpha1.RolloutWaiting

@@ -48,6 +48,12 @@ func (n *plan) revise() {
 	for _, r := range n.observed.Releases {
 		n.is.Epoch = max(n.is.Epoch, r.Epoch)
 	}
+	n.is.Held = nil
+	if n.withheld() {
+		// It does not become the revision: what is on its way, or goes back, stays what it is.
+		n.is.Held = n.observed.Hold
+		return
+	}
 	if n.is.Digest != digest {
 		n.is.Digest = digest
 		n.is.Epoch++
@@ -93,6 +99,10 @@ func (n *plan) forward() bool {
 func (n *plan) aborted() bool {
 	return n.is.Failed == nil && n.is.Digest != "" && n.control().Abort == n.is.Digest
 }
+
+// withheld is true where what is asked for may not begin. What is deleted goes, whoever asked
+// for it.
+func (n *plan) withheld() bool { return n.observed.Hold != nil && !n.spec.Leaving }
 
 func (n *plan) paused() bool { return n.spec.Strategy.Paused || n.control().Paused }
 
@@ -142,7 +152,9 @@ func (n *plan) judge() {
 	}
 	var failed []*member
 	for _, m := range n.members {
-		if m.failed() && m.release != nil && m.release.Epoch == n.is.Epoch && m.release.Wanted == m.Payload {
+		// While it is held, what the revision wanted is not known but from what it wrote.
+		ours := m.release != nil && m.release.Epoch == n.is.Epoch && (n.withheld() || m.release.Wanted == m.Payload)
+		if m.failed() && ours {
 			failed = append(failed, m)
 		}
 	}

@@ -96,7 +96,7 @@ func (s *step) deploys(m *member) bool {
 
 // advance the steps as far as they go now.
 func (n *plan) advance() {
-	if n.observed.Blocked != "" || n.spec.Leaving {
+	if n.observed.Blocked != "" || n.spec.Leaving || n.withheld() {
 		return
 	}
 	switch {

@@ -56,6 +56,11 @@ type RolloutObservation struct {
 	// +optional
 	Failed *RolloutFailure `json:"failed,omitempty"`
 
+	// Held says why nothing new begins, where it is because no approved change carries
+	// what the claim says. Digest is then still that of the revision before.
+	// +optional
+	Held *RolloutHold `json:"held,omitempty"`
+
 	// Retried is the value of control.retry that was acted on.
 	// +optional
 	Retried int64 `json:"retried,omitempty"`
@@ -132,6 +137,21 @@ const (
 	// RolloutCompleted: all clusters that can be reached have what is wanted, and are healthy.
 	RolloutCompleted RolloutPhase = "Completed"
 )
+
+// A RolloutHold says why a Rollout is held back until a change is approved.
+type RolloutHold struct {
+	// Message for people.
+	Message string `json:"message"`
+	// ClaimDigest of what the claim says now.
+	// +optional
+	ClaimDigest string `json:"claimDigest,omitempty"`
+	// Granted is the digest of what it may say. Empty where nothing was ever approved.
+	// +optional
+	Granted string `json:"granted,omitempty"`
+	// Change that granted it, as <namespace>/<name>.
+	// +optional
+	Change string `json:"change,omitempty"`
+}
 
 // A RolloutRevision is what was rolled out.
 type RolloutRevision struct {

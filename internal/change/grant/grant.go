@@ -108,6 +108,23 @@ func Agreed(annotations map[string]string, repository string) bool {
 	return false
 }
 
+// Hold back a Rollout that was rendered from a claim with this digest. Nil where it
+// may go on.
+func Hold(namespaceLabels map[string]string, g *v1alpha1.ClaimGrantSpec, digest string) *v1alpha1.RolloutHold {
+	if !Required(namespaceLabels, g) {
+		return nil
+	}
+	why := Held(g, digest)
+	if why == "" {
+		return nil
+	}
+	h := &v1alpha1.RolloutHold{Message: why, ClaimDigest: digest}
+	if g != nil {
+		h.Granted, h.Change = g.Digest, g.Change
+	}
+	return h
+}
+
 // Held says why what a claim says must not be rolled out. Empty where it may. It is
 // asked where a grant is required. Without a grant nothing may.
 func Held(g *v1alpha1.ClaimGrantSpec, digest string) string {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
@@ -68,6 +70,33 @@ func TestHeld(t *testing.T) {
 			got := Held(tc.grant, tc.digest)
 			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
 				t.Errorf("%s\nwant %q, got %q", tc.reason, tc.want, got)
+			}
+		})
+	}
+}
+
+func TestHold(t *testing.T) {
+	labels := map[string]string{v1alpha1.LabelRequireChange: "true"}
+	g := &v1alpha1.ClaimGrantSpec{Digest: "new", Before: "old", Change: "ops/claims-41"}
+	cases := map[string]struct {
+		reason string
+		labels map[string]string
+		grant  *v1alpha1.ClaimGrantSpec
+		digest string
+		want   *v1alpha1.RolloutHold
+	}{
+		"NotRequired": {reason: "Where nobody asks for changes, an edit is an edit.", grant: g, digest: "mine"},
+		"Granted":     {reason: "An approved change carries it.", labels: labels, grant: g, digest: "new"},
+		"Edited": {
+			reason: "None does, and whoever is held back is told by which change it last was.", labels: labels, grant: g, digest: "mine",
+			want: &v1alpha1.RolloutHold{Message: Held(g, "mine"), ClaimDigest: "mine", Granted: "new", Change: "ops/claims-41"},
+		},
+		"Never": {reason: "None ever did.", labels: labels, digest: "mine", want: &v1alpha1.RolloutHold{Message: Held(nil, "mine"), ClaimDigest: "mine"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Hold(tc.labels, tc.grant, tc.digest)); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}
