@@ -46,6 +46,8 @@ func phaseState(v control.View) State {
 func (e *explainer) stopped(v control.View) []Cause {
 	say := func(word string) string { return control.Command("rollout "+word+" "+v.Name, v.Namespace) }
 	switch {
+	case e.Rollout.Status.AtProvider.Held != nil:
+		return []Cause{e.held(v, e.Rollout.Status.AtProvider.Held)}
 	case v.Behind && v.Failed == nil:
 		return []Cause{{State: Waiting, Message: "The provider has not looked yet at what is wanted now.", Next: []string{
 			"Where that does not change within a minute, is the provider running? kubectl get providers",
@@ -62,6 +64,35 @@ func (e *explainer) stopped(v control.View) []Cause {
 		return []Cause{{State: Waiting, Message: v.Message, Next: []string{"Is it meant that these clusters lose the application? If so:", say("allow-deletions")}}}
 	}
 	return nil
+}
+
+// held back because no approved change carries what the claim says.
+func (e *explainer) held(v control.View, h *v1alpha1.RolloutHold) Cause {
+	kind, name := Application, v.Application
+	if v.Fleet != "" {
+		kind, name = Fleet, v.Fleet
+	}
+	c := Cause{State: Waiting, Message: h.Message + ".", Next: []string{
+		"To keep what it says now, open a merge request that says the same, and have it approved. Which are open:",
+		control.Command("change list", v.Namespace),
+	}}
+	if h.ClaimDigest == "" || strings.Contains(h.Message, "cannot tell") {
+		c.Next = []string{"Nothing new begins before that is mended. docs/install.md lists what the provider must be allowed to read."}
+		return c
+	}
+	claim := fmt.Sprintf("%s %s", kind, name)
+	if h.Change == "" {
+		c.Message = fmt.Sprintf("No approved change carries %s (digest %s).", claim, control.Short(h.ClaimDigest))
+		return c
+	}
+	c.Message = fmt.Sprintf("Edited by hand: no approved change carries what %s says now (digest %s). Change %s carries %s.",
+		claim, control.Short(h.ClaimDigest), h.Change, control.Short(h.Granted))
+	if h.Granted == "" {
+		c.Message = fmt.Sprintf("Made by hand: change %s deletes %s (it says %s now).", h.Change, claim, control.Short(h.ClaimDigest))
+	}
+	namespace, change, _ := strings.Cut(h.Change, "/")
+	c.Next = append(c.Next, "Or put back what that change says:", control.Command("change show "+change, namespace))
+	return c
 }
 
 // images and what their tags were resolved to. Those that hold everything up are causes.

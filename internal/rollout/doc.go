@@ -26,7 +26,6 @@
 //     out, or because their Cluster is known to be going or gone. Where there are waves
 //     or steps they are removed last, and more than maxDeletions only where that is
 //     allowed by the digest of the revision.
-//
 //   - What no approved change carries is held back: it does not become the revision, no
 //     cluster begins with it or is left for it, no gate is asked and no time runs out.
 //     What is in motion finishes, and what failed goes back. Whatever went on before goes

@@ -97,6 +97,7 @@ func check(t *testing.T, w *world, o Observed, d Decision) {
 		}
 	}
 
+	checkHold(t, o, d)
 	starts, takesDown := 0, 0
 	for _, p := range append(append([]Placed{}, d.Create...), d.Update...) {
 		r := w.releases[p.Name]
@@ -145,6 +146,38 @@ func check(t *testing.T, w *world, o Observed, d Decision) {
 	}
 }
 
+// checkHold: what is held back begins nowhere, takes nothing away, and is nobody's
+// revision. Only a rollback goes on.
+func checkHold(t *testing.T, o Observed, d Decision) {
+	t.Helper()
+	if o.Hold == nil {
+		if d.Status.Held != nil {
+			t.Fatalf("it is said to be held back, and is not: %s", d.Status.Held.Message)
+		}
+		return
+	}
+	back := d.Status.Failed != nil && d.Status.Failed.To != ""
+	if n := len(d.Create) + len(d.Update); n > 0 && !back {
+		t.Fatalf("%d begin although they are held back", n)
+	}
+	if len(d.Create)+len(d.Ask)+len(d.Check)+len(d.Resolve) > 0 {
+		t.Fatalf("for what is held back nothing is made and nobody is asked: %+v", d)
+	}
+	if d.Status.Digest != o.Status.Digest || d.Status.Began != o.Status.Began {
+		t.Fatalf("what is held back became revision %s after %s", d.Status.Digest, o.Status.Digest)
+	}
+	for _, name := range d.Delete {
+		for _, r := range o.Releases {
+			if s := o.Clusters[r.Cluster]; r.Name == name && s != ClusterDeleting && s != ClusterGone {
+				t.Fatalf("%s is removed although it is held back", name)
+			}
+		}
+	}
+	if d.Done || d.Status.Phase == v1alpha1.RolloutCompleted || d.Status.Held == nil {
+		t.Fatalf("it is held back, and says %q", d.Status.Message)
+	}
+}
+
 // disturb the world at random.
 func disturb(w *world, rnd *rand.Rand) {
 	name := fmt.Sprintf("c-%02d", rnd.Intn(30))
@@ -186,6 +219,10 @@ func disturb(w *world, rnd *rand.Rand) {
 		if w.clusters[ref] == ClusterNotReady {
 			delete(w.clusters, ref)
 		}
+	case 16:
+		w.hold = &v1alpha1.RolloutHold{Message: "held back: the claim was edited"}
+	case 17, 18:
+		w.hold = nil
 	case 15:
 		if t, ok := w.targets[name]; ok {
 			t.Namespace = []string{"team-a", "shop"}[rnd.Intn(2)]
@@ -196,7 +233,7 @@ func disturb(w *world, rnd *rand.Rand) {
 
 // calm the world: nobody changes their mind any more, and what was broken is mended.
 func calm(w *world) {
-	w.blocked, w.spec.Strategy.Paused = "", false
+	w.blocked, w.hold, w.spec.Strategy.Paused = "", nil, false
 	w.bundles[w.spec.Variants[0].Bundle] = true
 	clear(w.broken)
 	clear(w.bad)

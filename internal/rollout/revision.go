@@ -139,7 +139,7 @@ func (n *plan) record(wave, message string, action v1alpha1.FailureAction, to *v
 
 // judge whether the revision failed, or is told to go back.
 func (n *plan) judge() {
-	if n.observed.Blocked != "" || n.spec.Leaving {
+	if n.observed.Blocked != "" || n.spec.Leaving || n.is.Digest == "" {
 		return
 	}
 	if n.control().Rollback == n.is.Digest && (n.is.Failed == nil || n.is.Failed.To == "") {

@@ -301,6 +301,55 @@ func tales() map[string]tale {
 				s.untilDone()
 			},
 		},
+		"held-back": {
+			reason: "A claim that was edited by hand rolls out nowhere, a cluster that joins included, until an approved change carries it. What is in motion finishes.",
+			play: func(s *story) {
+				w := s.world(canaryThenRest(func(st *v1alpha1.RolloutStrategy) { st.Waves[0].Soak = minutes(2) }))
+				w.join("eu-1", "eu-2", "eu-3")
+				s.quietlyUntilDone()
+				s.tell("A change brings shop.2.")
+				w.want("shop.2", true)
+				s.turns(1)
+				s.tell("Before the canary has soaked somebody edits the claim: shop.3, placed on eu-1 and on eu-4, which is new.")
+				edited := &v1alpha1.RolloutHold{Message: "held back: the claim was edited since change ops/claims-41"}
+				w.hold = edited
+				w.want("shop.3", true)
+				delete(w.targets, "eu-2")
+				delete(w.targets, "eu-3")
+				w.join("eu-4")
+				s.turns(4)
+				s.tell("It is put back: shop.2 goes on where it was.")
+				w.hold = nil
+				w.want("shop.2", true)
+				w.join("eu-2", "eu-3")
+				delete(w.targets, "eu-4")
+				s.untilDone()
+				s.tell("It is edited again, and the change that carries it is approved.")
+				w.hold = edited
+				w.want("shop.3", true)
+				s.turns(2)
+				w.hold = nil
+				s.untilDone()
+			},
+		},
+		"held-back-while-going-back": {
+			reason: "A rollback that is under way is not held back by an edit of the claim, and neither is the failure that leads to one.",
+			play: func(s *story) {
+				w := s.world(canaryThenRest(func(st *v1alpha1.RolloutStrategy) {
+					st.FailureBudget = number(0)
+					st.OnFailure = v1alpha1.FailureRollbackAll
+				}))
+				w.join("eu-1", "eu-2")
+				s.quietlyUntilDone()
+				w.bad["shop.2"] = true
+				w.want("shop.2", true)
+				s.turns(1)
+				s.tell("shop.2 is on the canary, and bad. Somebody edits the claim to shop.3.")
+				w.hold = &v1alpha1.RolloutHold{Message: "held back: the claim was edited since change ops/claims-41"}
+				w.want("shop.3", true)
+				s.turns(5)
+			},
+		},
 		"clock-jumps": {
 			reason: "A clock that goes back has a soak begin anew. One that jumps ahead starts nothing that is unhealthy.",
 			play: func(s *story) {

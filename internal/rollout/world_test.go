@@ -29,6 +29,8 @@ type world struct {
 	releases map[string]*Release
 	bundles  map[string]bool
 	blocked  string
+	// hold says why nothing may begin, where no approved change carries what is wanted.
+	hold *v1alpha1.RolloutHold
 	// broken clusters fail whatever is put on them, bad Bundles fail everywhere.
 	broken map[v1alpha1.ClusterReference]bool
 	bad    map[string]bool
@@ -86,7 +88,7 @@ func (w *world) want(bundle string, exists bool) {
 
 // observe the world, in any order.
 func (w *world) observe(rnd *rand.Rand) Observed {
-	o := Observed{Status: w.status, Clusters: w.clusters, Bundles: w.bundles, Blocked: w.blocked, Taken: map[string]bool{}, Answers: w.answers, Checks: w.checks}
+	o := Observed{Status: w.status, Clusters: w.clusters, Bundles: w.bundles, Blocked: w.blocked, Hold: w.hold, Taken: map[string]bool{}, Answers: w.answers, Checks: w.checks}
 	if w.registry != nil {
 		o.Images, o.Registries = w.registry.names, !w.registry.none
 	}

@@ -93,10 +93,10 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 		{"Releases", []schema.GroupVersionKind{v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
 			return release.Setup(mgr, with(o, d.Workers.Releases), release.Deps{Targets: d.Targets, Jitter: d.Jitter, LooksPerSecond: d.LooksPerSecond})
 		}},
-		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK}, func() error {
+		{"Rollouts", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK, v1alpha1.BundleGVK, v1alpha1.ClaimGrantGVK}, func() error {
 			return rollout.Setup(mgr, with(o, d.Workers.Rollouts), rollout.Deps{Jitter: d.Jitter, Preflight: d.Preflight, Gates: d.Gates, Images: d.Images})
 		}},
-		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK}, func() error {
+		{"Rollouts of fleets", []schema.GroupVersionKind{v1alpha1.RolloutGVK, v1alpha1.ClusterGVK, v1alpha1.ClaimGrantGVK}, func() error {
 			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), d.Gates)
 		}},
 		{"Repositories", []schema.GroupVersionKind{v1alpha1.RepositoryGVK, v1alpha1.ChangeGVK}, func() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,22 @@ func stories() map[string]explain.Input {
 	out["images-required"] = in
 
 	out["gate-waits"] = application("False", "Progressing", controltest.Rollout(), releases("prod.eu", 44, v1alpha1.Healthy, "", fine)...)
+
+	held := func(h v1alpha1.RolloutHold) explain.Input {
+		return application("False", "Blocked", controltest.Rollout(controltest.Phase(v1alpha1.RolloutBlocked, h.Message), func(ro *v1alpha1.Rollout) {
+			ro.Status.AtProvider.Waves, ro.Status.AtProvider.Held = nil, &h
+		}), releases("prod.eu", 20, v1alpha1.Healthy, "", fine)...)
+	}
+	out["edited-by-hand"] = held(v1alpha1.RolloutHold{
+		Message:     "held back: the claim was edited since change ops/claims-41: open a merge request with what it says now, or set it back",
+		ClaimDigest: strings.Repeat("e1", 32), Granted: strings.Repeat("a0", 32), Change: "ops/claims-41",
+	})
+	out["no-change-carries-it"] = held(v1alpha1.RolloutHold{
+		Message: "held back: no approved change carries this claim: open a merge request with it", ClaimDigest: strings.Repeat("e1", 32),
+	})
+	out["grant-unknown"] = held(v1alpha1.RolloutHold{
+		Message: `held back: cannot tell whether a change has to carry it: cannot get Namespace "team-a": namespaces "team-a" is forbidden`, ClaimDigest: strings.Repeat("e1", 32),
+	})
 
 	since := controltest.Before(4 * time.Minute)
 	out["soaking"] = application("False", "Progressing", controltest.Rollout(controltest.Phase(v1alpha1.RolloutWaiting, "wave europe soaks"), func(ro *v1alpha1.Rollout) {

@@ -74,7 +74,9 @@ func degraded(seen observed) bool {
 // takenUp is true where what the Rollout says is about what is wanted now.
 func takenUp(want mv1alpha1.RolloutParameters, seen observed) bool {
 	is := seen.rollout.Status.AtProvider
-	return same(want, seen.rollout.Spec.ForProvider) && seen.state.Current() && (is.Digest == "" || is.Digest == rollout.Digest(want))
+	// What is held back does not become the revision of the Rollout.
+	about := is.Held != nil || is.Digest == "" || is.Digest == rollout.Digest(want)
+	return same(want, seen.rollout.Spec.ForProvider) && seen.state.Current() && about
 }
 
 // same compares specifications by what they say, leaving aside what the API server

@@ -234,6 +234,12 @@ func TestReached(t *testing.T) {
 			says:   map[string]any{"conditions": conditionsOf("True", "True", ""), "atProvider": map[string]any{"clusters": three(3), "digest": "another", "phase": "Completed"}},
 			want:   want{v1alpha1.ReasonProgressing, "waits for the Rollout to take up the change", 25 * time.Second},
 		},
+		"HeldBack": {
+			reason: "What no approved change carries is taken up, and is not the Rollout's revision.",
+			says: map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{
+				"clusters": three(3), "digest": "another", "phase": "Blocked", "message": "held back: the claim was edited", "held": map[string]any{"message": "held back: the claim was edited"}}},
+			want: want{v1alpha1.ReasonBlocked, "held back: the claim was edited", 25 * time.Second},
+		},
 		"Waiting": {
 			reason: "What a Rollout waits for is said in its words.",
 			says: map[string]any{"conditions": conditionsOf("True", "False", ""), "atProvider": map[string]any{

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -28,6 +29,9 @@ const maxLookups = 50
 func (r *Reconciler) gather(ctx context.Context, ro *v1alpha1.Rollout) (rollout.Observed, error) {
 	o := rollout.Observed{Status: ro.Status.AtProvider, Clusters: map[v1alpha1.ClusterReference]rollout.ClusterState{}}
 
+	if !meta.WasDeleted(ro) {
+		o.Hold = r.grants.Hold(ctx, ro)
+	}
 	own, err := r.releases(ctx, ro)
 	if err != nil {
 		return o, err

@@ -44,6 +44,7 @@ type Reconciler struct {
 	started   *started
 	written   *written
 	answers   *answers
+	grants    *Grants
 	// preflight and gates may be nil: then nothing is checked, and gates stay closed.
 	preflight Preflight
 	gates     Gates
@@ -71,6 +72,7 @@ func NewReconciler(c client.Client, live client.Reader, cl clock.PassiveClock, m
 		started:   newStarted(cl),
 		written:   newWritten(cl),
 		answers:   newAnswers(cl),
+		grants:    NewGrants(c, live, cl),
 		resync:    time.Minute,
 		poll:      func(_ resource.Managed, interval time.Duration) time.Duration { return interval },
 		policies:  true,

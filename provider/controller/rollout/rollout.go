@@ -5,6 +5,9 @@
 // outside of the hub, but it behaves like one: finalizer, pause, management policies,
 // Ready and Synced. It touches only Releases in its own namespace that it controls.
 //
+// Where only approved changes may say what runs, a Rollout that none carries is held back.
+// Its deletion is not, which is for the rights of people on the hub to forbid.
+//
 // What the cache does not show yet of what was started counts as started, so bounds
 // hold however far the cache is behind. Status is written sparsely: the application
 // above reads it, and every write wakes it.
@@ -94,6 +97,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		For(&v1alpha1.Rollout{}, builder.WithPredicates(resource.DesiredStateChanged())).
 		Watches(&v1alpha1.Release{}, gathered(), builder.WithPredicates(releaseChanged())).
 		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(rolloutsOfCluster(mgr.GetClient())), builder.WithPredicates(clusterChanged())).
+		Watches(&v1alpha1.ClaimGrant{}, handler.EnqueueRequestsFromMapFunc(OfGrant)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(rolloutsOfBundle(mgr.GetClient())), builder.WithPredicates(bundleChanged())).
 		Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
 }

@@ -50,9 +50,10 @@ type harness struct {
 func newHarness(t *testing.T, objects ...client.Object) *harness {
 	t.Helper()
 	s := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(s); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(s), corev1.AddToScheme(s)); err != nil {
 		t.Fatal(err)
 	}
+	objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant}})
 	h := &harness{t: t, clock: testingclock.NewFakePassiveClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
 	h.hub = fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&v1alpha1.Rollout{}, &v1alpha1.Release{}, &v1alpha1.Cluster{}).
 		WithIndex(&v1alpha1.Release{}, indexCluster, clusterKeys).WithIndex(&v1alpha1.Release{}, indexOwner, ownerKeys).WithObjects(objects...).Build()

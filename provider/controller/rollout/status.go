@@ -29,6 +29,9 @@ func (r *Reconciler) report(ctx context.Context, ro *v1alpha1.Rollout, o rollout
 	if d.Done {
 		again = r.poll(ro, r.resync)
 	}
+	if o.Hold != nil {
+		again = min(again, HoldAgain)
+	}
 	if !d.Wake.IsZero() {
 		again = min(again, max(time.Second, d.Wake.Sub(r.clock.Now())))
 	}

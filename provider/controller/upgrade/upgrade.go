@@ -6,6 +6,10 @@
 // A Rollout of a fleet makes nothing and removes nothing. It can be deleted at any
 // time: clusters that were admitted go on, and the others stay as they are.
 //
+// Where only approved changes may say what runs, a Rollout that none carries admits no
+// cluster. What a fleet does without its Rollout is not held back: clusters that are
+// made or retired, labels and tenants, and all of a fleet without an upgrade strategy.
+//
 // Deliberately absent: rollbacks. A control plane does not go back, so what fails
 // halts.
 package upgrade
@@ -54,12 +58,13 @@ const maxRounds = 4
 
 // Setup adds the controller. Without gates, all that have to be asked are closed.
 func Setup(mgr ctrl.Manager, o controller.Options, g rolloutcontroller.Gates) error {
-	r := NewReconciler(mgr.GetClient(), clock.RealClock{}, g)
+	r := NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), clock.RealClock{}, g)
 	r.resync = o.PollInterval
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
 		WithOptions(steady.ForControllerRuntime(o)).
 		For(&v1alpha1.Rollout{}, builder.WithPredicates(resource.DesiredStateChanged(), predicate.NewPredicateFuncs(ofFleet))).
+		Watches(&v1alpha1.ClaimGrant{}, handler.EnqueueRequestsFromMapFunc(rolloutcontroller.OfGrant)).
 		Watches(&v1alpha1.Cluster{}, handler.EnqueueRequestsFromMapFunc(rolloutOf), builder.WithPredicates(moved())).
 		Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
 }
@@ -101,12 +106,14 @@ type Reconciler struct {
 	client client.Client
 	clock  clock.PassiveClock
 	gates  rolloutcontroller.Gates
+	grants *rolloutcontroller.Grants
 	resync time.Duration
 }
 
-// NewReconciler returns a Reconciler.
-func NewReconciler(c client.Client, cl clock.PassiveClock, g rolloutcontroller.Gates) *Reconciler {
-	return &Reconciler{client: c, clock: cl, gates: g, resync: time.Minute}
+// NewReconciler returns a Reconciler. It takes a client that may cache, and a reader
+// that does not.
+func NewReconciler(c client.Client, live client.Reader, cl clock.PassiveClock, g rolloutcontroller.Gates) *Reconciler {
+	return &Reconciler{client: c, clock: cl, gates: g, grants: rolloutcontroller.NewGrants(c, live, cl), resync: time.Minute}
 }
 
 // Reconcile a Rollout: look, decide, remember, act, report.
@@ -149,6 +156,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (resu
 // decide, asking whatever has to be asked for it.
 func (r *Reconciler) decide(ctx context.Context, ro *v1alpha1.Rollout, clusters []v1alpha1.Cluster) rollout.Decision {
 	spec, o := fleet.Rolling(ro, clusters)
+	o.Hold = r.grants.Hold(ctx, ro)
 	o.Answers = map[string]rollout.Answer{}
 	d := rollout.Next(spec, o, r.clock.Now())
 	for range maxRounds {
@@ -187,6 +195,9 @@ func (r *Reconciler) admit(ctx context.Context, p rollout.Placed, epoch int64) e
 // after says when to look again: at the next instant that matters, or by and by.
 func (r *Reconciler) after(d rollout.Decision) reconcile.Result {
 	after := r.resync
+	if d.Status.Held != nil {
+		after = min(after, rolloutcontroller.HoldAgain)
+	}
 	if !d.Wake.IsZero() {
 		after = min(after, max(time.Second, d.Wake.Sub(r.clock.Now())))
 	}

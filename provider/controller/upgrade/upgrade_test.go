@@ -2,10 +2,13 @@ package upgrade
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -41,6 +44,24 @@ func newRollout(change func(r *v1alpha1.Rollout)) *v1alpha1.Rollout {
 	return r
 }
 
+// What the claim may say, and what somebody made it say.
+var (
+	approved = strings.Repeat("a", 64)
+	edited   = strings.Repeat("e", 64)
+	required = map[string]string{v1alpha1.LabelRequireChange: "true"}
+)
+
+func platform(labels map[string]string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "platform", Labels: labels}}
+}
+
+// granted by a change that was approved.
+func granted() *v1alpha1.ClaimGrant {
+	return &v1alpha1.ClaimGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "platform", Name: "clusterfleet.eu"}, Spec: v1alpha1.ClaimGrantSpec{
+		Claim: v1alpha1.ClaimReference{Kind: "ClusterFleet", Namespace: "platform", Name: "eu"}, Digest: approved, Change: "platform/fleets-7", Epoch: 1,
+	}}
+}
+
 // cluster that has the old shape and is asked to have the new one.
 func cluster(name string, change func(c *v1alpha1.Cluster)) *v1alpha1.Cluster {
 	c := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "platform", Name: "eu." + name, Labels: map[string]string{v1alpha1.LabelFleet: "eu"}}}
@@ -60,11 +81,11 @@ func TestReconcileWaitsForAllToBeTold(t *testing.T) {
 		r.Spec.ForProvider.Strategy.Waves = []v1alpha1.Wave{{Name: "canary", Size: ptr.To(intstr.FromInt32(1))}, {Name: "rest"}}
 	})
 	s := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(s); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(s), corev1.AddToScheme(s)); err != nil {
 		t.Fatal(err)
 	}
-	c := fake.NewClientBuilder().WithScheme(s).WithObjects(told, untold, ro).WithStatusSubresource(&v1alpha1.Rollout{}).Build()
-	r := NewReconciler(c, testclock.NewFakePassiveClock(now), nil)
+	c := fake.NewClientBuilder().WithScheme(s).WithObjects(told, untold, ro, platform(nil)).WithStatusSubresource(&v1alpha1.Rollout{}).Build()
+	r := NewReconciler(c, c, testclock.NewFakePassiveClock(now), nil)
 	if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "platform", Name: "eu.upgrade"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +119,9 @@ func TestReconcile(t *testing.T) {
 		reason  string
 		rollout func(r *v1alpha1.Rollout)
 		objects []client.Object
-		gates   rolloutcontroller.Gates
+		// labels of the namespace.
+		labels map[string]string
+		gates  rolloutcontroller.Gates
 		// admitted clusters by name, and the phase.
 		want  []string
 		phase v1alpha1.RolloutPhase
@@ -135,6 +158,16 @@ func TestReconcile(t *testing.T) {
 			objects: []client.Object{cluster("a", func(c *v1alpha1.Cluster) { c.Spec.ForProvider.Shape = "" })},
 			phase:   v1alpha1.RolloutCompleted,
 		},
+		"HeldBack": {
+			reason:  "Where only approved changes may say what runs, one that nobody approved admits nobody.",
+			rollout: func(r *v1alpha1.Rollout) { r.Spec.ForProvider.ClaimDigest = edited },
+			objects: []client.Object{cluster("a", same), granted()}, labels: required, phase: v1alpha1.RolloutBlocked,
+		},
+		"Granted": {
+			reason:  "One that an approved change carries does.",
+			rollout: func(r *v1alpha1.Rollout) { r.Spec.ForProvider.ClaimDigest = approved },
+			objects: []client.Object{cluster("a", same), granted()}, labels: required, want: []string{"eu.a"}, phase: v1alpha1.RolloutProgressing,
+		},
 		"OtherFleet": {
 			reason:  "Clusters of another fleet are another's.",
 			objects: []client.Object{cluster("a", func(c *v1alpha1.Cluster) { c.Labels[v1alpha1.LabelFleet] = "us" })},
@@ -147,12 +180,12 @@ func TestReconcile(t *testing.T) {
 				tc.rollout = func(*v1alpha1.Rollout) {}
 			}
 			s := runtime.NewScheme()
-			if err := v1alpha1.AddToScheme(s); err != nil {
+			if err := errors.Join(v1alpha1.AddToScheme(s), corev1.AddToScheme(s)); err != nil {
 				t.Fatal(err)
 			}
 			ro := newRollout(tc.rollout)
-			c := fake.NewClientBuilder().WithScheme(s).WithObjects(append(tc.objects, ro)...).WithStatusSubresource(&v1alpha1.Rollout{}).Build()
-			r := NewReconciler(c, testclock.NewFakePassiveClock(now), tc.gates)
+			c := fake.NewClientBuilder().WithScheme(s).WithObjects(append(tc.objects, ro, platform(tc.labels))...).WithStatusSubresource(&v1alpha1.Rollout{}).Build()
+			r := NewReconciler(c, c, testclock.NewFakePassiveClock(now), tc.gates)
 			for range 2 {
 				if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "platform", Name: "eu.upgrade"}}); err != nil {
 					t.Fatal(err)
