@@ -82,6 +82,7 @@ func (h *Hub) startProvider(ctx context.Context, waiting step.Waiting) error {
 		Dir: h.path("provider"), Name: "provider", Path: program,
 		Args: []string{
 			"--local-binaries=" + h.cfg.Binaries, "--local-state=" + h.Clusters(), simulated,
+			"--mirrors=" + h.path("mirrors"),
 			"--health-address=" + address(health), "--metrics-address=" + address(metrics),
 		},
 		Env:   []string{"KUBECONFIG=" + kubeconfig, "POD_NAMESPACE=" + systemNamespace, "HOME=" + h.cfg.State},
