@@ -33,14 +33,20 @@ func Functions() map[string]pipeline.Run {
 	}
 }
 
+// Shipped says which Function composes a kind, as Mainstay is shipped.
+func Shipped() map[string]string {
+	return map[string]string{
+		render.ClusterFleet: ClusterFleet, render.FleetCell: FleetCell, render.ProductApplication: ProductApplication,
+	}
+}
+
 // Pipelines by the kind of their composites, each of one step, as they are shipped.
 func Pipelines() map[string]render.Function {
-	f := Functions()
-	return map[string]render.Function{
-		render.ClusterFleet:       pipeline.Of(pipeline.Step{Name: "compose", Run: f[ClusterFleet]}),
-		render.FleetCell:          pipeline.Of(pipeline.Step{Name: "compose", Run: f[FleetCell]}),
-		render.ProductApplication: pipeline.Of(pipeline.Step{Name: "compose", Run: f[ProductApplication]}),
+	out, own := map[string]render.Function{}, Functions()
+	for kind, name := range Shipped() {
+		out[kind] = pipeline.Of(pipeline.Step{Name: "compose", Run: own[name]})
 	}
+	return out
 }
 
 func inProcess(run func(*fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error)) pipeline.Run {

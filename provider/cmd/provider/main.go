@@ -57,6 +57,10 @@ type flags struct {
 	WebhookCertificate string `help:"File with the certificate, in PEM, that webhooks are taken with. With --webhook-key it makes them HTTPS. It is read again when it changes." type:"path"`
 	WebhookKey         string `help:"File with the key of that certificate." type:"path"`
 
+	PlanFunctions     string `default:"pipeline" enum:"pipeline,builtin"                       help:"Functions that merge requests are planned with: those of the hub's Compositions, or those that are part of the provider."`
+	FunctionTLSDir    string `help:"Folder with ca.crt, tls.crt and tls.key to show to functions. Without it, a Secret." type:"path"`
+	FunctionTLSSecret string `default:"crossplane-system/crossplane-tls-client" help:"Secret with Crossplane's certificate as a client of functions, as <namespace>/<name>."`
+
 	LocalBinaries string `help:"Folder of the control plane's programs. With --local-state it enables the backend local." type:"path"`
 	LocalState    string `help:"Folder for the state of local clusters." type:"path"`
 
@@ -74,6 +78,9 @@ func (f *flags) Validate() error {
 	}
 	if (f.WebhookCertificate == "") != (f.WebhookKey == "") {
 		return errors.New("--webhook-certificate and --webhook-key belong together")
+	}
+	if err := checkSecret(f.FunctionTLSSecret); err != nil {
+		return err
 	}
 	if f.Poll <= 0 || f.SyncInterval <= 0 || f.PollStateMetricInterval <= 0 {
 		return errors.New("--poll, --sync-interval and --poll-state-metric-interval must be more than 0")

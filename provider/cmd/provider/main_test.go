@@ -40,6 +40,11 @@ func TestFlags(t *testing.T) {
 			args:   []string{"--simulated-state=" + dir, "--simulator=" + dir},
 			want:   want{err: "--simulated-state and --simulator exclude each other"},
 		},
+		"NoSecret": {
+			reason: "A Secret is in a namespace.",
+			args:   []string{"--function-tls-secret=crossplane-tls-client"},
+			want:   want{err: `--function-tls-secret: "crossplane-tls-client" is not <namespace>/<name>`},
+		},
 		"NoPoll": {
 			reason: "Drift must be looked for.",
 			args:   []string{"--poll=0s"},
