@@ -33,6 +33,10 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 demo: binaries build ## Start a hub, three real clusters and three applications on this machine.
 	@$(BIN)/mainstay demo up
 
+.PHONY: demo-change
+demo-change: binaries gitea build ## Show three merge requests on a real Gitea: one becomes true, one is refused, one goes back.
+	@$(BIN)/mainstay demo change
+
 .PHONY: demo-down
 demo-down: ## Stop everything that the demo started and remove its state.
 	@if [ -x $(BIN)/mainstay ]; then $(BIN)/mainstay demo down; else echo "No demo here: nothing to stop."; fi

@@ -17,6 +17,7 @@ type demoCmd struct {
 	Up     demoUpCmd     `cmd:"" help:"Start the demo, or bring it back to where it should be."`
 	Down   demoDownCmd   `cmd:"" help:"Stop everything that the demo started and remove its state."`
 	Status demoStatusCmd `cmd:"" help:"Say what of the demo runs."`
+	Change demoChangeCmd `cmd:"" help:"Show how merge requests become true, or do not, on a real Gitea. Starts the demo where there is none."`
 }
 
 // demoFlags say where the demo is.
@@ -96,6 +97,17 @@ func (c *demoUpCmd) Run(ctx context.Context) error {
 		return d.Hub().Up(ctx)
 	}
 	return d.Up(ctx)
+}
+
+type demoChangeCmd struct{ demoFlags }
+
+// Run three merge requests, and fail where one goes another way than it should.
+func (c *demoChangeCmd) Run(ctx context.Context) error {
+	d, err := c.demo(0)
+	if err != nil {
+		return err
+	}
+	return d.Change(ctx)
 }
 
 type demoDownCmd struct{ demoFlags }

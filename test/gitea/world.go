@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 
 	"code.gitea.io/sdk/gitea"
@@ -16,24 +17,30 @@ func (s *Server) Client(ctx context.Context, token string) (*gitea.Client, error
 }
 
 // User makes a user, and returns a token with all rights that it has. The password
-// is what the demo shows for looking at it in a browser.
+// is what the demo shows for looking at it in a browser. A user that is there already,
+// with this password, gets one more token.
 func (s *Server) User(ctx context.Context, name, password string) (token string, err error) {
 	admin, err := s.Client(ctx, s.Token)
 	if err != nil {
 		return "", err
 	}
-	no := false
-	if _, _, err := admin.AdminCreateUser(gitea.CreateUserOption{
-		Username: name, Email: name + "@example.test", Password: password, MustChangePassword: &no,
-	}); err != nil {
-		return "", fmt.Errorf("cannot make user %s: %w", name, err)
+	if _, resp, err := admin.GetUserInfo(name); err != nil {
+		if resp == nil || resp.StatusCode != http.StatusNotFound {
+			return "", fmt.Errorf("cannot look for user %s: %w", name, err)
+		}
+		no := false
+		if _, _, err := admin.AdminCreateUser(gitea.CreateUserOption{
+			Username: name, Email: name + "@example.test", Password: password, MustChangePassword: &no,
+		}); err != nil {
+			return "", fmt.Errorf("cannot make user %s: %w", name, err)
+		}
 	}
 	own, err := gitea.NewClient(s.URL, gitea.SetContext(ctx), gitea.SetBasicAuth(name, password), gitea.SetGiteaVersion(""))
 	if err != nil {
 		return "", err
 	}
 	t, _, err := own.CreateAccessToken(gitea.CreateAccessTokenOption{
-		Name: "mainstay", Scopes: []gitea.AccessTokenScope{gitea.AccessTokenScopeAll},
+		Name: "mainstay-" + random()[:8], Scopes: []gitea.AccessTokenScope{gitea.AccessTokenScopeAll},
 	})
 	if err != nil {
 		return "", fmt.Errorf("cannot make token of %s: %w", name, err)

@@ -1,7 +1,9 @@
 // Package demo shows Mainstay at work on one machine: it brings up a hub, applies
 // the claims of examples/demo, and returns once they are reached and every pod of
-// every cluster runs. Deliberately absent: anything that a user could not do with
-// kubectl; the demo applies files and reads claims.
+// every cluster runs. Change goes on from there: a Gitea with a repository of claims, and
+// merge requests that become true, or do not. Deliberately absent: anything that a user
+// could not do with kubectl and a forge; the demo applies files, reads claims, and works
+// with merge requests as people do.
 package demo
 
 import (
@@ -58,16 +60,7 @@ func (d *Demo) Hub() *hub.Hub { return d.cfg.Hub }
 // Up brings the demo up.
 func (d *Demo) Up(ctx context.Context) error {
 	began := time.Now()
-	if err := d.cfg.Hub.Up(ctx); err != nil {
-		return err
-	}
-	if err := d.cfg.Log.Do(ctx, "Claims of "+filepath.Base(filepath.Dir(d.cfg.Examples))+"/"+filepath.Base(d.cfg.Examples)+" are applied", d.apply); err != nil {
-		return err
-	}
-	if err := d.cfg.Log.Do(ctx, "Fleet and applications are reached", d.awaitClaims); err != nil {
-		return err
-	}
-	if err := d.cfg.Log.Do(ctx, "Every pod runs", d.awaitPods); err != nil {
+	if err := d.start(ctx); err != nil {
 		return err
 	}
 	if d.cfg.Releases {
@@ -80,6 +73,23 @@ func (d *Demo) Up(ctx context.Context) error {
 	}
 	return d.whatNext(ctx, time.Since(began))
 }
+
+// start the hub, and what the claims ask for.
+func (d *Demo) start(ctx context.Context) error {
+	if err := d.cfg.Hub.Up(ctx); err != nil {
+		return err
+	}
+	if err := d.cfg.Log.Do(ctx, "Claims of "+filepath.Base(filepath.Dir(d.cfg.Examples))+"/"+filepath.Base(d.cfg.Examples)+" are applied", d.apply); err != nil {
+		return err
+	}
+	if err := d.cfg.Log.Do(ctx, "Fleet and applications are reached", d.awaitClaims); err != nil {
+		return err
+	}
+	return d.cfg.Log.Do(ctx, "Every pod runs", d.awaitPods)
+}
+
+// state is the folder of all that the demo keeps.
+func (d *Demo) state() string { return filepath.Dir(d.cfg.Hub.Kubeconfig()) }
 
 // Down takes the demo down, and leaves nothing.
 func (d *Demo) Down(ctx context.Context) error {
@@ -116,6 +126,9 @@ func (d *Demo) awaitEverything(ctx context.Context, waiting step.Waiting) error 
 	return d.awaitPods(ctx, waiting)
 }
 
+// conditions of a claim on a line, for unreached.
+const conditions = `{.kind}{"\t"}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].message}{"\n"}`
+
 func (d *Demo) awaitClaims(ctx context.Context, waiting step.Waiting) error {
 	return d.await(ctx, waiting, func(ctx context.Context) error {
 		// The demo's own, and nobody else's.
@@ -124,7 +137,7 @@ func (d *Demo) awaitClaims(ctx context.Context, waiting step.Waiting) error {
 			files = append(files, "-f", filepath.Join(d.cfg.Examples, "..", "rollout", "release-1.1.yaml"))
 		}
 		out, err := d.kubectl(ctx, append([]string{"get"}, append(files, "-o",
-			`jsonpath={range .items[*]}{.kind}{"\t"}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].status}{"\t"}{.status.conditions[?(@.type=="Reached")].message}{"\n"}{end}`)...)...)
+			"jsonpath={range .items[*]}"+conditions+"{end}")...)...)
 		if err != nil {
 			return err
 		}
@@ -181,8 +194,13 @@ func notRunning(cluster, pods string) error {
 }
 
 func (d *Demo) await(ctx context.Context, waiting step.Waiting, check func(context.Context) error) error {
+	return d.awaitFor(ctx, patience+time.Duration(d.cfg.Clusters)*patienceEach, waiting, check)
+}
+
+// awaitFor at most so long that a check finds nothing more to wait for.
+func (d *Demo) awaitFor(ctx context.Context, patience time.Duration, waiting step.Waiting, check func(context.Context) error) error {
 	last := errors.New("nothing was looked at")
-	err := wait.PollUntilContextTimeout(ctx, poll, patience+time.Duration(d.cfg.Clusters)*patienceEach, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, poll, patience, true, func(ctx context.Context) (bool, error) {
 		if last = check(ctx); last != nil {
 			waiting(last.Error())
 		}

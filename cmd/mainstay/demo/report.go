@@ -42,13 +42,13 @@ What to type next:
 
   make demo-down                                     # stop and remove everything
 `, took.Seconds(), claims, d.cfg.Hub.Kubeconfig(), d.cfg.Binaries, namespace, example,
-		filepath.Join(filepath.Dir(d.cfg.Hub.Kubeconfig()), example+".kubeconfig"))
+		filepath.Join(d.state(), example+".kubeconfig"))
 	return err
 }
 
 // Status says which processes run, and how the claims are.
 func (d *Demo) Status(ctx context.Context) error {
-	state := filepath.Dir(d.cfg.Hub.Kubeconfig())
+	state := d.state()
 	if _, err := os.Stat(d.cfg.Hub.Kubeconfig()); err != nil {
 		_, err := fmt.Fprintln(d.cfg.Out, "There is no demo in "+state+". Start it with: make demo")
 		return err

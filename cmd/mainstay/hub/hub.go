@@ -59,6 +59,16 @@ func (h *Hub) Kubeconfig() string { return h.path("kubeconfig") }
 // Clusters is the folder that the local backend keeps its clusters in.
 func (h *Hub) Clusters() string { return h.path("clusters") }
 
+// Webhooks is the URL that forges on this machine tell the provider at that something
+// happened; below it are the namespace and the name of a Repository.
+func (h *Hub) Webhooks(ctx context.Context) (string, error) {
+	port, err := h.port(ctx, portProviderHooks)
+	if err != nil {
+		return "", err
+	}
+	return "http://" + address(port) + "/webhooks", nil
+}
+
 // Up brings the hub up, and returns once Mainstay is installed and healthy.
 func (h *Hub) Up(ctx context.Context) error {
 	if err := h.UpCrossplane(ctx); err != nil {

@@ -30,6 +30,7 @@ const (
 	portCoreWebhook     = "crossplane-webhook"
 	portProviderHealth  = "provider-health"
 	portProviderMetrics = "provider-metrics"
+	portProviderHooks   = "provider-webhooks"
 	portSimulator       = "simulator"
 )
 
@@ -107,7 +108,7 @@ func listener(port string) string {
 		return "registry"
 	case portCoreHealth, portCoreMetrics, portCoreWebhook:
 		return "crossplane"
-	case portProviderHealth, portProviderMetrics:
+	case portProviderHealth, portProviderMetrics, portProviderHooks:
 		return "provider"
 	}
 	return "function-" + port
