@@ -70,6 +70,10 @@ func (h *Hub) startProvider(ctx context.Context, waiting step.Waiting) error {
 	if err != nil {
 		return err
 	}
+	hooks, err := h.port(ctx, portProviderHooks)
+	if err != nil {
+		return err
+	}
 	simulated := "--simulated-state=" + h.path("simulated")
 	if h.cfg.Simulator {
 		if err := h.startSimulator(ctx, waiting); err != nil {
@@ -84,6 +88,7 @@ func (h *Hub) startProvider(ctx context.Context, waiting step.Waiting) error {
 			"--local-binaries=" + h.cfg.Binaries, "--local-state=" + h.Clusters(), simulated,
 			"--mirrors=" + h.path("mirrors"),
 			"--health-address=" + address(health), "--metrics-address=" + address(metrics),
+			"--mirrors=" + h.path("mirrors"), "--webhook-address=" + address(hooks),
 		},
 		Env:   []string{"KUBECONFIG=" + kubeconfig, "POD_NAMESPACE=" + systemNamespace, "HOME=" + h.cfg.State},
 		Files: []string{kubeconfig, program},
