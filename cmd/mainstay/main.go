@@ -1,4 +1,4 @@
-// Command mainstay shows and steers rollouts, plans changes, explains claims, converts applications, builds
+// Command mainstay shows and steers rollouts and changes, plans changes, explains claims, converts applications, builds
 // Mainstay's packages and runs its demo.
 package main
 
@@ -25,6 +25,7 @@ type command struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	Rollout   rolloutCmd   `cmd:"" help:"Show the rollout of an application, and tell it what to do."`
+	Change    changeCmd    `cmd:"" help:"Show merge requests on their way to the clusters, and tell them what to do."`
 	Plan      planCmd      `cmd:"" help:"Say what a change of claims is going to do, before it does."`
 	Explain   explainCmd   `cmd:"" help:"Say why something is as it is, down to the pod, and what to do."`
 	Convert   convertCmd   `cmd:"" help:"Turn Applications of core.oam.dev into ProductApplications, and back."`

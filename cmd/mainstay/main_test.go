@@ -49,6 +49,14 @@ func TestCommandLines(t *testing.T) {
 		"ExplainPod":   {reason: "What cannot be explained is a wrong command line.", args: []string{"explain", "pod/web"}, refuse: true},
 		"Format":       {reason: "There are three forms.", args: []string{"rollout", "status", "shop", "-o", "xml"}, refuse: true},
 		"NoName":       {reason: "Of which application?", args: []string{"rollout", "pause"}, refuse: true},
+		"ChangeList":   {reason: "Everywhere.", args: []string{"change", "list", "-A", "--all", "-o", "json"}, want: &changeListCmd{}},
+		"ChangeShow":   {reason: "By the number of the merge request.", args: []string{"change", "show", "41", "-n", "ops"}, want: &changeShowCmd{}},
+		"ChangeStatus": {reason: "As with rollouts.", args: []string{"change", "status", "claims-41"}, want: &changeShowCmd{}},
+		"ChangeAudit":  {reason: "Compared with a commit.", args: []string{"change", "audit", "claims-41", "--commit-message", "-"}, want: &changeAuditCmd{}},
+		"ChangeTell":   {reason: "Of one plan, without a question.", args: []string{"change", "abandon", "claims-41", "--plan", "3f2a1b", "-y"}, want: &changeAbandonCmd{}},
+		"ChangeToken":  {reason: "The token belongs to it.", args: []string{"change", "approve-deletions", "claims-41", "0123456789ab"}, want: &changeDeletionsCmd{}},
+		"ChangeReason": {reason: "An emergency has a reason.", args: []string{"change", "emergency", "claims-41"}, refuse: true},
+		"ChangeQueue":  {reason: "There is one on a hub.", args: []string{"change", "queue", "-o", "yaml"}, want: &changeQueueCmd{}},
 		"Convert":      {reason: "A file is needed.", args: []string{"convert"}, refuse: true},
 	}
 	for name, tc := range cases {

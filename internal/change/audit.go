@@ -58,6 +58,9 @@ const anchor = "Mainstay-Audit: "
 // Anchor names the last entry of a trail, for where nobody can change it later.
 func Anchor(a v1alpha1.ChangeAudit) string { return fmt.Sprintf("%s%d:%s", anchor, a.Length, a.Head) }
 
+// Anchored is true where a text names an entry of an audit trail.
+func Anchored(text string) bool { return strings.Contains(text, anchor) }
+
 // Verify that a trail is what was written: that every entry follows from the one before,
 // and, where there is a text with an anchor, that it names an entry of the trail. It says
 // which entry does not fit.
