@@ -153,6 +153,8 @@ func (n *run) judge(c *v1alpha1.ChangeClaim, o Claim, digest string) {
 	switch {
 	case digest == "" && !o.Exists:
 		c.Phase = v1alpha1.ClaimReached
+	case o.Refused != "" && o.RefusedAt >= n.is.Retried && !n.written(digest, o):
+		c.Phase, c.Message = v1alpha1.ClaimFailed, o.Refused
 	case !n.written(digest, o):
 		c.Phase = v1alpha1.ClaimApplied
 		c.Message = orElse(o.Message, "being written")

@@ -198,6 +198,10 @@ type Claim struct {
 	GrantedUs bool
 	// Sealed is true where its grant has no Before any more.
 	Sealed bool
+	// Refused says why the API server makes something else of it than it is to say. Then it is not
+	// written. RefusedAt is how often failures had been forgotten by then.
+	Refused   string
+	RefusedAt int64
 	// TakenIn is true where what it says is what is being rolled out, or was.
 	TakenIn bool
 	// Phase of its Rollout. Empty where it has none yet.

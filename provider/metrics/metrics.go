@@ -26,16 +26,17 @@ type Set struct {
 	Preflight    *Preflight
 	Targets      *Targets
 	Repositories *Repositories
+	Changes      *Changes
 }
 
 // New returns metrics of which nothing has been counted yet.
 func New(c clock.PassiveClock) *Set {
-	return &Set{Rollouts: newRollouts(c), Releases: newReleases(), Preflight: newPreflight(), Targets: newTargets(), Repositories: newRepositories()}
+	return &Set{Rollouts: newRollouts(c), Releases: newReleases(), Preflight: newPreflight(), Targets: newTargets(), Repositories: newRepositories(), Changes: newChanges()}
 }
 
 // Register all metrics. It may be called again with the same Set.
 func (s *Set) Register(r prometheus.Registerer) error {
-	for _, part := range [][]prometheus.Collector{s.Rollouts.collectors(), s.Releases.collectors(), s.Preflight.collectors(), s.Targets.collectors(), s.Repositories.collectors()} {
+	for _, part := range [][]prometheus.Collector{s.Rollouts.collectors(), s.Releases.collectors(), s.Preflight.collectors(), s.Targets.collectors(), s.Repositories.collectors(), s.Changes.collectors()} {
 		for _, c := range part {
 			already := prometheus.AlreadyRegisteredError{}
 			if err := r.Register(c); err != nil && (!errors.As(err, &already) || already.ExistingCollector != c) {

@@ -40,7 +40,9 @@ func requestOf(mr forge.MergeRequest, approvals []forge.Approval, statuses []for
 	return r
 }
 
-func normal(s change.Status) string { return forge.Status{Description: s.Description}.Normal().Description }
+func normal(s change.Status) string {
+	return forge.Status{Description: s.Description}.Normal().Description
+}
 
 // reviewOf a reviewer's last word. The next one of the same reviewer is another.
 func reviewOf(a forge.Approval) change.Review {

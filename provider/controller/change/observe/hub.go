@@ -32,10 +32,28 @@ func (o *Observer) claims(ctx context.Context, in Input, m *memory) map[v1alpha1
 			continue
 		}
 		if got, err := o.claim(ctx, in, m, c.ClaimReference); err == nil {
-			out[c.ClaimReference] = got
+			out[c.ClaimReference] = troubled(got, m.trouble[c.ClaimReference], s)
 		}
 	}
 	return out
+}
+
+// troubled is a claim that could not be written, in this epoch. Where that is because somebody else edited it, it
+// is as one that was edited after it was written: it takes a word to write over it.
+func troubled(c change.Claim, t trouble, s v1alpha1.ChangeObservation) change.Claim {
+	if t.message == "" || t.epoch != s.Epoch || c.Digest == t.digest {
+		return c
+	}
+	switch {
+	case t.edited && c.Exists:
+		c.Ours, c.Epoch = true, t.epoch
+	case t.refused:
+		c.Refused, c.RefusedAt = t.message, t.retried
+	}
+	if c.Message == "" || !c.TakenIn {
+		c.Message = t.message
+	}
+	return c
 }
 
 func (o *Observer) claim(ctx context.Context, in Input, m *memory, ref v1alpha1.ClaimReference) (change.Claim, error) {

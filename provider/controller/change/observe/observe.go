@@ -18,6 +18,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
 	"github.com/mainstay-dev/mainstay/internal/change/lock"
+	"github.com/mainstay-dev/mainstay/provider/controller/change/execute"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/forge"
 	"github.com/mainstay-dev/mainstay/provider/repo"
@@ -91,7 +93,22 @@ type memory struct {
 	// refused is why a head was not merged.
 	refused, refusedHead string
 
+	// trouble with claims that could not be written.
+	trouble map[v1alpha1.ClaimReference]trouble
+
 	plan *planned
+}
+
+// trouble is why a claim could not be written.
+type trouble struct {
+	message string
+	// epoch in which it was to be, and what it was to say.
+	epoch  int64
+	digest string
+	// retried is how often failures had been forgotten by then.
+	retried int64
+	// edited is true where it is somebody else's edit, refused where the API server makes something else of it.
+	edited, refused bool
 }
 
 // Observe a Change.
@@ -99,10 +116,6 @@ func (o *Observer) Observe(ctx context.Context, in Input) change.Observed {
 	m := o.memory(in.Change.GetUID())
 	out := change.Observed{Status: *in.Change.Status.AtProvider.DeepCopy()}
 	o.place(ctx, in, &out)
-	if out.Status.Phase == v1alpha1.ChangeCompleted && !out.Place.Asked && m.request != nil && !in.Woken {
-		// It is over. What it says on the merge request stays.
-		in.Problem = ""
-	}
 	o.request(ctx, in, m, &out)
 	o.git(ctx, in, m, &out)
 	out.Claims = o.claims(ctx, in, m)
@@ -119,9 +132,14 @@ func (o *Observer) Place(ctx context.Context, in Input) change.Observed {
 	return out
 }
 
-// Did says that an action was done, so that what it changed is known or read again.
-func (o *Observer) Did(uid types.UID, a change.Action) {
-	m := o.memory(uid)
+// Did says that an action was done, or why it was not, so that what it changed is known or read again.
+func (o *Observer) Did(c *v1alpha1.Change, a change.Action, err error) {
+	m := o.memory(c.GetUID())
+	delete(m.trouble, a.Claim)
+	if err != nil {
+		m.failed(a, c.Status.AtProvider.Retried, err)
+		return
+	}
 	switch a.Verb {
 	case change.DoStatus:
 		if m.postedHead != a.Head {
@@ -136,11 +154,20 @@ func (o *Observer) Did(uid types.UID, a change.Action) {
 	}
 }
 
-// Refused says why the forge did not merge a head. It is read again: what was refused may have
-// another reason by now, such as that somebody merged it.
-func (o *Observer) Refused(uid types.UID, head, why string) {
-	m := o.memory(uid)
-	m.refused, m.refusedHead, m.dirty = cut(why), head, true
+// failed says what became of an action. What a forge refused to do may have another reason by now, such
+// as that somebody did it: it is read again.
+func (m *memory) failed(a change.Action, retried int64, err error) {
+	if refused, ok := errors.AsType[*execute.RefusedError](err); ok {
+		m.refused, m.refusedHead, m.dirty = cut(refused.Reason), a.Head, true
+		return
+	}
+	if a.Claim.Name == "" {
+		return
+	}
+	t := trouble{message: cut(err.Error()), epoch: a.Epoch, digest: a.Digest, retried: retried}
+	_, t.edited = errors.AsType[*execute.EditedError](err)
+	_, t.refused = errors.AsType[*execute.AdmittedError](err)
+	m.trouble[a.Claim] = t
 }
 
 // Forget a Change that is gone.
@@ -158,7 +185,7 @@ func (o *Observer) memory(uid types.UID) *memory {
 	}
 	m, ok := o.memories[uid]
 	if !ok {
-		m = &memory{posted: map[string]change.Status{}}
+		m = &memory{posted: map[string]change.Status{}, trouble: map[v1alpha1.ClaimReference]trouble{}}
 		o.memories[uid] = m
 	}
 	return m

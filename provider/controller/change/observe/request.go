@@ -51,7 +51,7 @@ func (o *Observer) request(ctx context.Context, in Input, m *memory, out *change
 		err = o.reviewers(ctx, in, out.Request)
 	}
 	if err != nil {
-		o.failed(m, err)
+		o.unanswered(m, err)
 		out.ForgeProblem = m.problem
 		return
 	}
@@ -89,14 +89,14 @@ func (m *memory) due(in Input, out change.Observed, now time.Time) bool {
 func (o *Observer) ask(ctx context.Context, in Input, m *memory) {
 	at := o.Now()
 	if err := o.read(ctx, in, m); err != nil {
-		o.failed(m, err)
+		o.unanswered(m, err)
 		return
 	}
 	m.readAt, m.dirty, m.problem, m.wait = at, false, "", 0
 }
 
-// failed says why the forge does not answer, and when it is asked again.
-func (o *Observer) failed(m *memory, err error) {
+// unanswered says why the forge does not answer, and when it is asked again.
+func (o *Observer) unanswered(m *memory, err error) {
 	m.wait = min(max(2*m.wait, firstRetry), lastRetry)
 	m.problem, m.retryAt = cut(err.Error()), o.Now().Add(max(m.wait, forge.RetryAfter(err)))
 }
