@@ -20,6 +20,8 @@ import (
 	apisv1alpha1 "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/definition"
 	"github.com/mainstay-dev/mainstay/provider/chart"
+	"github.com/mainstay-dev/mainstay/provider/controller/change"
+	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/controller/cluster"
 	definitioncontroller "github.com/mainstay-dev/mainstay/provider/controller/definition"
 	"github.com/mainstay-dev/mainstay/provider/controller/nodepool"
@@ -53,6 +55,10 @@ type Deps struct {
 	Images rollout.Images
 	// Repositories that are open, for their controller and that of Changes.
 	Repositories *repo.Pool
+	// Trees of merge requests, and the Planner that reads them, too. Without a planner there is no
+	// controller of Changes.
+	Trees   *trees.Trees
+	Planner change.Planner
 	// Jitter of polls.
 	Jitter steady.Jitter
 	// LooksPerSecond is how many ready Releases are compared with their clusters in a second.
@@ -65,7 +71,7 @@ type Deps struct {
 // workers of their own: a thousand Releases that wait for slow clusters must not keep
 // one Rollout from being paused.
 type Workers struct {
-	Clusters, NodePools, Releases, Rollouts, Repositories int
+	Clusters, NodePools, Releases, Rollouts, Repositories, Changes int
 }
 
 // SetupGated adds each controller once the definitions of what it watches are there,
@@ -101,6 +107,12 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 		}},
 		{"Repositories", []schema.GroupVersionKind{v1alpha1.RepositoryGVK, v1alpha1.ChangeGVK}, func() error {
 			return repository.Setup(mgr, with(o, d.Workers.Repositories), repository.Deps{Pool: d.Repositories, Jitter: d.Jitter})
+		}},
+		{"Changes", change.Needs(), func() error {
+			if d.Planner == nil {
+				return nil
+			}
+			return change.Setup(mgr, with(o, d.Workers.Changes), change.Deps{Pool: d.Repositories, Trees: d.Trees, Planner: d.Planner, Jitter: d.Jitter})
 		}},
 		{"definitions", []schema.GroupVersionKind{apisv1alpha1.ComponentDefinitionGVK, apisv1alpha1.TraitDefinitionGVK, apisv1alpha1.DefinitionRevisionGVK, v1alpha1.BundleGVK}, func() error {
 			return definitioncontroller.Setup(mgr, o, chart.NewPuller(definition.MaxArchiveBytes))

@@ -49,6 +49,7 @@ type flags struct {
 	RolloutWorkers   int `default:"20"  help:"Rollouts reconciled at once."`
 
 	RepositoryWorkers int `default:"10" help:"Repositories asked for at once."`
+	ChangeWorkers     int `default:"20" help:"Changes reconciled at once."`
 
 	RegistryChecks bool `help:"Ask registries, without credentials, whether the images of an application exist before it is rolled out, and which digests their tags stand for."`
 
@@ -88,7 +89,7 @@ func (f *flags) Validate() error {
 	if f.LooksPerSecond < 0 {
 		return errors.New("--looks-per-second must not be less than 0")
 	}
-	if min(f.MaxReconcileRate, f.ClusterWorkers, f.NodePoolWorkers, f.ReleaseWorkers, f.RolloutWorkers, f.RepositoryWorkers) <= 0 {
+	if min(f.MaxReconcileRate, f.ClusterWorkers, f.NodePoolWorkers, f.ReleaseWorkers, f.RolloutWorkers, f.RepositoryWorkers, f.ChangeWorkers) <= 0 {
 		return errors.New("--max-reconcile-rate and the numbers of workers must be more than 0")
 	}
 	return nil
@@ -97,7 +98,7 @@ func (f *flags) Validate() error {
 func (f *flags) workers() controller.Workers {
 	return controller.Workers{
 		Clusters: f.ClusterWorkers, NodePools: f.NodePoolWorkers, Releases: f.ReleaseWorkers, Rollouts: f.RolloutWorkers,
-		Repositories: f.RepositoryWorkers,
+		Repositories: f.RepositoryWorkers, Changes: f.ChangeWorkers,
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -86,12 +87,18 @@ type Deps struct {
 	Jitter steady.Jitter
 }
 
-// Kinds of claims that are looked at again when anything happens to one.
-func Kinds() []claimKind {
-	return []claimKind{{xr.GroupVersion.String(), xr.ProductApplicationKind}, {xr.GroupVersion.String(), xr.ClusterFleetKind}}
+// kinds of claims that are looked at again when anything happens to one.
+func kinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{xr.GroupVersion.WithKind(xr.ProductApplicationKind), xr.GroupVersion.WithKind(xr.ClusterFleetKind)}
 }
 
-// Setup adds the controller of Changes to a manager. The kinds of claims must be served.
+// Needs are the kinds that must be served before the controller is set up.
+func Needs() []schema.GroupVersionKind {
+	return append(kinds(), v1alpha1.ChangeGVK, v1alpha1.RepositoryGVK, v1alpha1.PlanGVK, v1alpha1.ChangeQueueGVK, v1alpha1.ClaimGrantGVK,
+		v1alpha1.RolloutGVK, v1alpha1.ReleaseGVK, v1alpha1.ClusterGVK)
+}
+
+// Setup adds the controller of Changes to a manager. What it needs must be served.
 func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 	ix, ctx := mgr.GetFieldIndexer(), context.Background()
 	for _, i := range []struct {
@@ -125,10 +132,9 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		Watches(&v1alpha1.Rollout{}, gathered(mgr.GetClient(), claimOfRollout), builder.WithPredicates(moved())).
 		Watches(&v1alpha1.ChangeQueue{}, queued()).
 		WatchesRawSource(source.Channel(d.Pool.Changes(), &handler.EnqueueRequestForObject{}))
-	for _, k := range Kinds() {
+	for _, k := range kinds() {
 		u := &unstructured.Unstructured{}
-		u.SetAPIVersion(k.apiVersion)
-		u.SetKind(k.kind)
+		u.SetGroupVersionKind(k)
 		b = b.Watches(u, gathered(mgr.GetClient(), claimOfClaim))
 	}
 	return b.Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))

@@ -26,9 +26,6 @@ const gathering = 200 * time.Millisecond
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// A claimKind is one whose claims are watched.
-type claimKind struct{ apiVersion, kind string }
-
 func claimKey(kind, namespace, name string) string { return kind + "/" + namespace + "/" + name }
 
 // claimKeys of a Change that is not over: of all claims that it touches.
