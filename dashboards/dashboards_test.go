@@ -47,6 +47,10 @@ func exposed(t *testing.T) map[string]map[string]bool {
 	s.Releases.Objects(metrics.ObjectApplied, 1)
 	s.Preflight.Checked(time.Second, metrics.CheckClean)
 	s.Targets.Called(types.NamespacedName{Name: "c"}, "GET", 200, time.Second)
+	s.Repositories.Saw(&v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "claims"}})
+	s.Repositories.Polled(nil)
+	s.Repositories.Failed("Unavailable")
+	s.Repositories.Delivered(metrics.DeliveryTaken)
 
 	families, err := reg.Gather()
 	if err != nil {
