@@ -25,6 +25,7 @@ import (
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/step"
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/xpkg"
 	"github.com/mainstay-dev/mainstay/internal/version"
+	"github.com/mainstay-dev/mainstay/package/policy"
 )
 
 // installPatience is how long Crossplane may take to install the packages.
@@ -170,6 +171,15 @@ func (h *Hub) installPackages(ctx context.Context, registry, v string, waiting s
 		patch := fmt.Appendf(nil, `{"spec":{"package":%q}}`, p.Reference(registry, v))
 		if err := c.Patch(ctx, u, client.RawPatch(types.MergePatchType, patch)); err != nil {
 			return fmt.Errorf("cannot update package %s: %w", p.Name, err)
+		}
+	}
+	policies, err := policy.Objects()
+	if err != nil {
+		return err
+	}
+	for _, o := range policies {
+		if err := apply(ctx, c, o); err != nil {
+			return err
 		}
 	}
 	cfg := packageObject(xpkg.KindConfiguration, xpkg.Configuration().Name)

@@ -1,0 +1,205 @@
+package policy
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/provider/backend/backendtest"
+	"github.com/mainstay-dev/mainstay/provider/backend/local/controlplane"
+)
+
+const patience = 90 * time.Second
+
+var digest = strings.Repeat("a", 64)
+
+// A house is a hub, and who comes to it.
+type house struct {
+	admin client.Client
+	// ann and bob see changes through, carl edits them as Crossplane's editors do.
+	ann, bob, carl client.Client
+}
+
+// TestChangeCommands has people say things to a Change on a real API server.
+func TestChangeCommands(t *testing.T) {
+	h := open(t)
+	said := command("ann-1", "ann")
+	cases := []struct {
+		name   string
+		reason string
+		as     client.Client
+		change func(*v1alpha1.Change)
+		want   string
+	}{
+		{name: "Said", reason: "Who gives a command gives it in their own name.", as: h.ann, change: add(said)},
+		{name: "AsAnother", reason: "Nobody speaks in another's name.", as: h.bob, change: add(command("bob-1", "ann")), want: "set by to bob"},
+		{name: "AsAnotherByAdmin", reason: "Not even an administrator.", as: h.carl, change: add(command("carl-1", "ann")), want: "set by to carl"},
+		{name: "Altered", reason: "What was said stays said.", as: h.bob, change: func(c *v1alpha1.Change) { of(c, "ann-1").Verb = v1alpha1.VerbAbandon }, want: "cannot be altered"},
+		{name: "AlteredByItsAuthor", reason: "Also by who said it.", as: h.ann, change: func(c *v1alpha1.Change) { of(c, "ann-1").Verb = v1alpha1.VerbAbandon }, want: "cannot be altered"},
+		{name: "TakenOver", reason: "A command does not become another's by its name.", as: h.bob, change: func(c *v1alpha1.Change) { of(c, "ann-1").By = "bob" }, want: "cannot be altered"},
+		{name: "TakenAway", reason: "What was not heard yet is not silenced.", as: h.bob, change: drop("ann-1"), want: "taken back by who gave it only"},
+		{name: "AllTakenAway", reason: "Nor all at once.", as: h.bob, change: func(c *v1alpha1.Change) { c.Spec.ForProvider.Control = nil }, want: "taken back by who gave it only"},
+		{name: "Tidied", reason: "What was heard may go: it is on the audit trail.", as: h.bob, change: drop("ann-0")},
+		{name: "OfAnotherToo", reason: "Others add theirs.", as: h.bob, change: add(command("bob-2", "bob"))},
+		{name: "TakenBack", reason: "Who gave it takes it back.", as: h.ann, change: drop("ann-1")},
+		{name: "Paused", reason: "Who sees changes through may not switch them off.", as: h.ann, change: func(c *v1alpha1.Change) { c.SetAnnotations(map[string]string{"crossplane.io/paused": "true"}) }, want: "and nothing else"},
+		{name: "Policies", reason: "Nor have the provider do less.", as: h.ann, change: func(c *v1alpha1.Change) {
+			c.Spec.ManagementPolicies = xpv2.ManagementPolicies{xpv2.ManagementActionObserve}
+		}, want: "and nothing else"},
+		{name: "Finalizers", reason: "Nor let it go before its time.", as: h.ann, change: func(c *v1alpha1.Change) { c.SetFinalizers(nil) }, want: "and nothing else"},
+		{name: "PausedByEditor", reason: "Who may write its status may.", as: h.carl, change: func(c *v1alpha1.Change) { c.SetAnnotations(map[string]string{"crossplane.io/paused": "true"}) }},
+	}
+	ch := newChange("claims-41")
+	must(t, h.admin.Create(t.Context(), ch))
+	before := ch.DeepCopy()
+	add(command("ann-0", "ann"))(ch)
+	must(t, h.ann.Patch(t.Context(), ch, client.MergeFrom(before)))
+	ch.Status.AtProvider.Obeyed = []string{"ann-0"}
+	must(t, h.admin.Status().Update(t.Context(), ch))
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := &v1alpha1.Change{}
+			must(t, h.admin.Get(t.Context(), client.ObjectKeyFromObject(ch), c))
+			before := c.DeepCopy()
+			tc.change(c)
+			err := tc.as.Patch(t.Context(), c, client.MergeFrom(before))
+			switch {
+			case tc.want == "" && err != nil:
+				t.Errorf("%s\ngot: %v", tc.reason, err)
+			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+				t.Errorf("%s\nwant %q in the refusal, got: %v", tc.reason, tc.want, err)
+			}
+		})
+	}
+	if err := h.carl.Create(t.Context(), newChange("claims-42", *command("x", "zoe"))); err == nil || !strings.Contains(err.Error(), "set by to carl") {
+		t.Errorf("a Change is not made with what others are to have said, got: %v", err)
+	}
+}
+
+func command(id, by string) *v1alpha1.ChangeCommand {
+	return &v1alpha1.ChangeCommand{ID: id, Verb: v1alpha1.VerbHalt, HeadSHA: digest[:40], Digest: digest, By: by, At: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
+}
+
+func add(c *v1alpha1.ChangeCommand) func(*v1alpha1.Change) {
+	return func(ch *v1alpha1.Change) {
+		ch.Spec.ForProvider.Control.Commands = append(ch.Spec.ForProvider.Control.Commands, *c)
+	}
+}
+
+func drop(id string) func(*v1alpha1.Change) {
+	return func(ch *v1alpha1.Change) {
+		kept := []v1alpha1.ChangeCommand{}
+		for _, c := range ch.Spec.ForProvider.Control.Commands {
+			if c.ID != id {
+				kept = append(kept, c)
+			}
+		}
+		ch.Spec.ForProvider.Control.Commands = kept
+	}
+}
+
+func of(ch *v1alpha1.Change, id string) *v1alpha1.ChangeCommand {
+	for i := range ch.Spec.ForProvider.Control.Commands {
+		if c := &ch.Spec.ForProvider.Control.Commands[i]; c.ID == id {
+			return c
+		}
+	}
+	return &v1alpha1.ChangeCommand{}
+}
+
+func newChange(name string, said ...v1alpha1.ChangeCommand) *v1alpha1.Change {
+	c := &v1alpha1.Change{ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: name, Finalizers: []string{"mainstay.dev/test"}}}
+	c.Spec.ForProvider = v1alpha1.ChangeParameters{RepositoryRef: v1alpha1.RepositoryReference{Name: "claims"}, Number: 41, Control: &v1alpha1.ChangeControl{Commands: said}}
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open a house: a hub with the policy in force.
+func open(t *testing.T) house {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	dir, bin := t.TempDir(), backendtest.Binaries(t)
+	e := controlplane.NewEtcd(filepath.Join(dir, "etcd"), bin)
+	c := controlplane.New(controlplane.Config{Name: "hub", Dir: filepath.Join(dir, "hub"), Binaries: bin, Etcd: e, Prefix: "/hub"})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		for _, err := range []error{c.Discard(ctx), e.Destroy(ctx)} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	must(t, c.WaitReady(ctx))
+	cfg, err := c.RESTConfig()
+	must(t, err)
+	_, err = envtest.InstallCRDs(cfg, envtest.CRDInstallOptions{Paths: []string{"../provider/crds"}})
+	must(t, err)
+
+	h := house{admin: as(t, cfg, ""), ann: as(t, cfg, "ann"), bob: as(t, cfg, "bob"), carl: as(t, cfg, "carl")}
+	must(t, h.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ops"}}))
+	objects, err := Objects()
+	must(t, err)
+	for _, o := range objects {
+		must(t, h.admin.Create(ctx, o))
+	}
+	editor := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "editor"}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"m.mainstay.dev"}, Resources: []string{"changes", "changes/status"}, Verbs: []string{"*"}},
+	}}
+	must(t, h.admin.Create(ctx, editor))
+	for role, users := range map[string][]string{"mainstay-change-operator": {"ann", "bob"}, "editor": {"carl"}} {
+		b := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: role}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}}
+		for _, u := range users {
+			b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "User", Name: u})
+		}
+		must(t, h.admin.Create(ctx, b))
+	}
+	h.awaitPolicy(ctx, t)
+	return h
+}
+
+// awaitPolicy that is made to be in force.
+func (h house) awaitPolicy(ctx context.Context, t *testing.T) {
+	t.Helper()
+	must(t, wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		probe := newChange("probe", *command("x", "nobody"))
+		err := h.admin.Create(ctx, probe, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "in the name of who gives it"), nil
+	}))
+}
+
+// as a user, or as the administrator.
+func as(t *testing.T, cfg *rest.Config, user string) client.Client {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		must(t, add(s))
+	}
+	cfg = rest.CopyConfig(cfg)
+	cfg.Impersonate.UserName = user
+	c, err := client.New(cfg, client.Options{Scheme: s})
+	must(t, err)
+	return c
+}
