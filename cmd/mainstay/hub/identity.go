@@ -105,6 +105,7 @@ func providerRights() []client.Object {
 				{APIGroups: []string{apisv1alpha1.GroupVersion.Group}, Resources: definitions, Verbs: write},
 				{APIGroups: []string{group}, Resources: []string{"releases", "changes", "plans", "claimgrants"}, Verbs: []string{"delete"}},
 				{APIGroups: []string{apisv1alpha1.GroupVersion.Group}, Resources: []string{"clusterfleets", "fleetcells", "productapplications"}, Verbs: append([]string{"delete"}, write...)},
+				{APIGroups: []string{apisv1alpha1.GroupVersion.Group}, Resources: []string{"xclusterfleets", "xproductapplications"}, Verbs: read},
 				{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: read},
 				{APIGroups: []string{"pkg.crossplane.io"}, Resources: []string{"functions", "functionrevisions"}, Verbs: read},
 				{APIGroups: []string{"apiextensions.crossplane.io"}, Resources: []string{"compositions", "compositionrevisions", "compositeresourcedefinitions"}, Verbs: read},

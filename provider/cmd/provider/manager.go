@@ -37,6 +37,7 @@ import (
 	apisv1alpha1 "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/version"
 	"github.com/mainstay-dev/mainstay/provider/controller"
+	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
 	rolloutgate "github.com/mainstay-dev/mainstay/provider/gate"
 	"github.com/mainstay-dev/mainstay/provider/images"
@@ -135,6 +136,7 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 			return fmt.Errorf("cannot add webhooks: %w", err)
 		}
 	}
+	views := trees.New()
 	targets, registries := target.NewClients(mgr.GetClient(), clock.RealClock{}), registriesOf(f)
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
@@ -143,6 +145,8 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 		Jitter:   f.PollJitter,
 
 		Repositories: pool,
+		Trees:        views,
+		Planner:      plannerOf(mgr, f, views, log),
 		Workers:      f.workers(),
 
 		LooksPerSecond: f.LooksPerSecond,
