@@ -133,7 +133,7 @@ func TestHealth(t *testing.T) {
 		"RepositoryUnreachable": {
 			reason: "The forge does not answer.",
 			kind:   "m.mainstay.dev/v1alpha1 Repository",
-			status: `{atProvider: {message: forge is down}, conditions: [{type: Synced, status: "True"}, {type: Ready, status: "False", reason: Unavailable}]}`,
+			status: `{atProvider: {message: forge is down}, conditions: [{type: Synced, status: "False", reason: ReconcileError, message: forge is down}, {type: Ready, status: "False", reason: ForgeUnreachable}]}`,
 			want:   "Degraded: forge is down",
 		},
 		"ChangePlanned": {
