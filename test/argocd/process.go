@@ -79,6 +79,8 @@ func (in *installation) processes(p ports) []process.Spec {
 		"--status-processors", "4", "--operation-processors", "2",
 	}
 	if in.cfg.Poll > 0 {
+		// What a branch is at is kept for as long.
+		repo = append(repo, "--revision-cache-expiration", in.cfg.Poll.String())
 		control = append(control, "--app-resync", strconv.Itoa(int(in.cfg.Poll.Seconds())), "--app-resync-jitter", "0")
 	}
 	return []process.Spec{

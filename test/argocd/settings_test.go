@@ -208,7 +208,7 @@ func TestHealth(t *testing.T) {
 			version, kind, _ := strings.Cut(tc.kind, " ")
 			out := argocd(t, "resource-overrides", "health", file(t, "apiVersion: "+version+"\nkind: "+kind+"\nmetadata: {name: it, namespace: here, generation: 2}\nstatus: "+tc.status+"\n"))
 			health, message, _ := strings.Cut(out, "\n")
-			got := strings.TrimPrefix(health, "STATUS: ") + ": " + strings.TrimPrefix(message, "MESSAGE: ")
+			got := strings.TrimPrefix(health, "STATUS: ") + ": " + strings.TrimSpace(strings.TrimPrefix(message, "MESSAGE:"))
 			if diff := cmp.Diff(tc.want, strings.TrimSpace(got)); diff != "" {
 				t.Errorf("%s\n-want +got:\n%s", tc.reason, diff)
 			}
