@@ -29,7 +29,7 @@ func Audit(c *v1alpha1.Change, anchored string) Trail {
 	case err != nil:
 		t.Broken = err.Error()
 	case anchored != "" && !t.Anchored:
-		t.Broken = "the text names no entry of an audit trail: is it the message of the merge?"
+		t.Broken = "the text names no entry of an audit trail, as the message of a merge does"
 	}
 	return t
 }

@@ -125,7 +125,10 @@ func (p *painter) claims() {
 			l = append(l, screen.Span{Text: "  "})
 		}
 		l = append(l, screen.Span{Text: screen.Pad(counted(c), count) + "  "}, screen.Span{Text: screen.Pad(string(c.Phase), 9), Style: claimStyle(c.Phase)})
-		p.add(append(l, screen.Span{Text: "  " + said(c)})...)
+		if s := said(c); s != "" {
+			l = append(l, screen.Span{Text: "  " + s})
+		}
+		p.add(l...)
 	}
 	if n := len(v.Claims) - len(shown); n > 0 {
 		p.add(screen.Span{Text: fmt.Sprintf("  and %d more", n), Style: screen.Faint})
