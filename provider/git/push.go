@@ -77,6 +77,33 @@ func (m *Mirror) Push(ctx context.Context, p Put) (string, error) {
 	return made, nil
 }
 
+// Delete a branch, if it is where it was expected. That it is gone already is no error. Where it
+// moved, the error is a Conflict.
+func (m *Mirror) Delete(ctx context.Context, branch, expected string) error {
+	ctx, cancel := context.WithTimeout(ctx, m.limits.Time)
+	defer cancel()
+	m.pushes.Lock()
+	defer m.pushes.Unlock()
+
+	ref := plumbing.NewBranchReferenceName(branch)
+	if err := ref.Validate(); err != nil || branch == "" || !plumbing.IsHash(expected) {
+		return &Error{Reason: Refused, Message: fmt.Sprintf("branch %q and the commit that it is at must be named", branch)}
+	}
+	tips, err := m.Fetch(ctx, ref.String())
+	switch {
+	case err != nil:
+		return err
+	case tips[ref.String()] == "":
+		return nil
+	case tips[ref.String()] != expected:
+		return moved(branch, expected, tips[ref.String()])
+	}
+	if err := m.send(ctx, packp.Command{Name: ref, Old: plumbing.NewHash(expected), New: plumbing.ZeroHash}, nil); err != nil {
+		return fmt.Errorf("cannot delete branch %s: %w", branch, err)
+	}
+	return nil
+}
+
 // check what is asked for, before anything is fetched.
 func (p Put) check(ref plumbing.ReferenceName) error {
 	refuse := func(format string, args ...any) error {
@@ -195,7 +222,7 @@ func put(objects *memory.Storage, kind plumbing.ObjectType, raw []byte) (string,
 	return id.String(), err
 }
 
-// send a command with the objects that it needs. The forge compares the old commit once more, under its own lock.
+// send a command with the objects that it needs, if any. The forge compares the old commit once more, under its own lock.
 func (m *Mirror) send(ctx context.Context, c packp.Command, objects *memory.Storage) error {
 	ep, err := transport.NewEndpoint(m.url)
 	if err != nil {
@@ -213,17 +240,15 @@ func (m *Mirror) send(ctx context.Context, c packp.Command, objects *memory.Stor
 		return moved(c.Name.Short(), c.Old.String(), at.String())
 	}
 
-	var hashes []plumbing.Hash
-	for h := range objects.Objects {
-		hashes = append(hashes, h)
-	}
-	slices.SortFunc(hashes, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
-	var pack bytes.Buffer
-	if _, err := packfile.NewEncoder(&pack, objects, false).Encode(hashes, 0); err != nil {
-		return fmt.Errorf("cannot pack what is pushed: %w", err)
-	}
 	req := packp.NewReferenceUpdateRequestFromCapabilities(adv.Capabilities)
-	req.Commands, req.Packfile = []*packp.Command{&c}, io.NopCloser(&pack)
+	req.Commands = []*packp.Command{&c}
+	if objects != nil {
+		pack, err := packed(objects)
+		if err != nil {
+			return err
+		}
+		req.Packfile = io.NopCloser(pack)
+	}
 	report, err := session.ReceivePack(ctx, req)
 	if report != nil && report.Error() != nil {
 		return m.rejected(ctx, c, report.Error())
@@ -232,6 +257,20 @@ func (m *Mirror) send(ctx context.Context, c packp.Command, objects *memory.Stor
 		return remote(err)
 	}
 	return nil
+}
+
+// packed objects, as they are sent.
+func packed(objects *memory.Storage) (*bytes.Buffer, error) {
+	var hashes []plumbing.Hash
+	for h := range objects.Objects {
+		hashes = append(hashes, h)
+	}
+	slices.SortFunc(hashes, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
+	pack := &bytes.Buffer{}
+	if _, err := packfile.NewEncoder(pack, objects, false).Encode(hashes, 0); err != nil {
+		return nil, fmt.Errorf("cannot pack what is pushed: %w", err)
+	}
+	return pack, nil
 }
 
 // rejected push: because the branch moved meanwhile, or because the forge does not let the token push there.

@@ -118,6 +118,28 @@ func TestPushSideBySide(t *testing.T) {
 	}
 }
 
+func TestDelete(t *testing.T) {
+	w := newWorld(t)
+	w.commit("main", "", map[string]string{"a": "1\n"})
+	tip := w.commit("feature", "main", map[string]string{"a": "2\n"})
+	m := w.mirror(t.TempDir(), git.Limits{})
+	later := w.commit("feature", "", map[string]string{"a": "3\n"})
+	if err := m.Delete(soon(t), "feature", tip); git.ReasonOf(err) != git.Conflict {
+		t.Errorf("One that moved stays: %v", err)
+	}
+	if err := m.Delete(soon(t), "feature", ""); git.ReasonOf(err) != git.Refused {
+		t.Errorf("A branch is never deleted wherever it is: %v", err)
+	}
+	for range 2 {
+		if err := m.Delete(soon(t), "feature", later); err != nil {
+			t.Errorf("That it is gone is no error: %v", err)
+		}
+	}
+	if got := w.run(w.bare, "for-each-ref", "--format=%(refname)"); got != "refs/heads/main" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestPushRefuses(t *testing.T) {
 	w := newWorld(t)
 	tip := w.commit("fleet", "", map[string]string{"a": "1\n"})

@@ -53,6 +53,7 @@ type Executor struct {
 	Log logging.Logger
 
 	queue    asks
+	looks    looks
 	comments sync.Map // By the uid of a Change: the id of its comment.
 	told     sync.Map // By the uid of a Repository: when its engine was told to look.
 	branches sync.Map // By the uid of a Repository: who puts files on its branch.
@@ -156,7 +157,7 @@ func what(in Input, a change.Action) string {
 
 // fence an Action: the locks must be those that it was decided under. It is asked last before writing.
 func (e *Executor) fence(ctx context.Context, in Input, a change.Action) error {
-	q, err := Queue(ctx, e.Live)
+	q, err := e.looks.look(ctx, e.Live)
 	if err != nil {
 		return err
 	}

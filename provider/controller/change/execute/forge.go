@@ -76,7 +76,26 @@ func (e *Executor) merge(ctx context.Context, in Input, a change.Action) error {
 		}
 	}
 	e.Log.Info("Merged", "change", in.name(), "head", a.Head)
+	if in.spec().Merge.DeleteBranch {
+		// It is merged, whatever becomes of the branch.
+		if err := deleteBranch(ctx, in, a.Head); err != nil {
+			e.Log.Info("Cannot delete the branch of what is merged", "change", in.name(), "error", err)
+		}
+	}
 	return nil
+}
+
+// deleteBranch of what is merged, where it is still the head that was merged. That of a fork is its owner's.
+func deleteBranch(ctx context.Context, in Input, head string) error {
+	r, err := in.Repo.Forge.MergeRequest(ctx, in.Change.Spec.ForProvider.Number)
+	if err != nil {
+		return err
+	}
+	b := in.spec().Delivery.Branch
+	if r.State != forge.Merged || r.Fork || r.HeadRef == "" || r.HeadRef == in.spec().BaseBranch || b != nil && r.HeadRef == b.Name {
+		return nil
+	}
+	return in.Repo.Mirror.Delete(ctx, r.HeadRef, head)
 }
 
 // close the merge request, and say where the audit trail ends.

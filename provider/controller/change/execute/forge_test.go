@@ -9,8 +9,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/forge/forgetest"
 	"github.com/mainstay-dev/mainstay/provider/forge/forgetest/contract"
 	"github.com/mainstay-dev/mainstay/provider/forge/github"
+	"github.com/mainstay-dev/mainstay/provider/git/gittest"
 	"github.com/mainstay-dev/mainstay/provider/repo"
 )
 
@@ -206,5 +209,70 @@ func TestClose(t *testing.T) {
 	must(t, r.Do(t.Context(), r.in, change.Action{Verb: change.DoComment, Progress: "### Planned\n"}))
 	if said, err = r.forge.Comments(t.Context(), r.in.Change.Spec.ForProvider.Number, time.Time{}); err != nil || len(said) != 2 {
 		t.Errorf("the two comments are not one: %v, %+v", err, said)
+	}
+}
+
+// TestDeleteBranch deletes the branch of what is merged, at the head that was merged, and no other.
+func TestDeleteBranch(t *testing.T) {
+	r := newRequest(t)
+	g := gittest.New(t)
+	g.Commit("main", "", map[string]string{"a": "1"})
+	head := g.Commit("feature", "main", map[string]string{"a": "2"})
+	r.in.Repo.Mirror = g.Mirror()
+	r.in.Repository.Spec.ForProvider.BaseBranch = "main"
+	must(t, deleteBranch(t.Context(), r.in, head))
+	if g.At("refs/heads/feature") != head {
+		t.Error("one that is open keeps its branch")
+	}
+	must(t, r.Do(t.Context(), r.in, r.merging()))
+	later := g.Commit("feature", "", map[string]string{"a": "3"})
+	if err := deleteBranch(t.Context(), r.in, head); err == nil || g.At("refs/heads/feature") != later {
+		t.Errorf("what was pushed since stays: %v", err)
+	}
+	must(t, deleteBranch(t.Context(), r.in, later))
+	if g.At("refs/heads/feature") != "" {
+		t.Error("it must be gone")
+	}
+}
+
+// TestLooks shares looks, but none that began before it was asked for.
+func TestLooks(t *testing.T) {
+	s := runtime.NewScheme()
+	must(t, v1alpha1.AddToScheme(s))
+	began, goOn := make(chan struct{}, 100), make(chan struct{}, 100)
+	hub := fake.NewClientBuilder().WithScheme(s).WithObjects(&v1alpha1.ChangeQueue{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ChangeQueueName}}).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, o, opts...)
+			began <- struct{}{}
+			<-goOn
+			return err
+		},
+	}).Build()
+	l := &looks{}
+	epochs := make(chan int64, 3)
+	ask := func() {
+		q, err := l.look(t.Context(), hub)
+		if err != nil {
+			t.Error(err)
+		}
+		epochs <- q.Epoch
+	}
+	go ask()
+	<-began
+	// The first look has read the old epoch by now, and is slow to answer.
+	q := &v1alpha1.ChangeQueue{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.ChangeQueueName}}
+	must(t, hub.Patch(t.Context(), q, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"epoch":7}}`))))
+	go ask()
+	go ask()
+	goOn <- struct{}{}
+	if e := <-epochs; e != 0 {
+		t.Errorf("the first one has what was there when it asked, got epoch %d", e)
+	}
+	goOn <- struct{}{}
+	goOn <- struct{}{}
+	for range 2 {
+		if e := <-epochs; e != 7 {
+			t.Errorf("who asked later must have what is there since, got epoch %d", e)
+		}
 	}
 }

@@ -41,6 +41,58 @@ func readQueue(ctx context.Context, live client.Reader) (*v1alpha1.ChangeQueue, 
 	return q, nil
 }
 
+// looks at the queue that fences take. Those who ask while one is under way share the next one: each
+// has what the queue says after it asked, and a hundred changes do not read it a hundred times.
+type looks struct {
+	mu      sync.Mutex
+	waiting *look
+	looking bool
+}
+
+// A look at the queue, for all who asked before it began.
+type look struct {
+	done  chan struct{}
+	queue v1alpha1.ChangeQueueSpec
+	err   error
+}
+
+// look at the queue as it is from now on. What it returns is shared: do not change it.
+func (l *looks) look(ctx context.Context, live client.Reader) (v1alpha1.ChangeQueueSpec, error) {
+	l.mu.Lock()
+	if l.waiting == nil {
+		l.waiting = &look{done: make(chan struct{})}
+	}
+	mine := l.waiting
+	if !l.looking {
+		l.looking = true
+		go l.run(context.WithoutCancel(ctx), live)
+	}
+	l.mu.Unlock()
+	select {
+	case <-mine.done:
+		return mine.queue, mine.err
+	case <-ctx.Done():
+		return v1alpha1.ChangeQueueSpec{}, ctx.Err()
+	}
+}
+
+// run one look after the other until nobody waits.
+func (l *looks) run(ctx context.Context, live client.Reader) {
+	for {
+		l.mu.Lock()
+		next := l.waiting
+		l.waiting, l.looking = nil, next != nil
+		l.mu.Unlock()
+		if next == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+		next.queue, next.err = Queue(ctx, live)
+		cancel()
+		close(next.done)
+	}
+}
+
 // lock says to the queue what is wanted.
 func (e *Executor) lock(ctx context.Context, in Input, a change.Action) error {
 	if a.Lock == nil {
