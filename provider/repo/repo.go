@@ -39,6 +39,9 @@ type Poll struct {
 // Seen is what the last poll that the forge answered found. It is false where there was
 // none yet. What it returns is shared: do not change it.
 func (r *Repo) Seen() (Poll, bool) {
+	if r.known == nil {
+		return Poll{}, false // It was not opened by a Pool, as in tests.
+	}
 	r.known.mu.Lock()
 	defer r.known.mu.Unlock()
 	return r.known.poll, r.known.polled
@@ -46,6 +49,9 @@ func (r *Repo) Seen() (Poll, bool) {
 
 // Saw says what a poll found. It is the Repository controller that says so.
 func (r *Repo) Saw(p Poll) {
+	if r.known == nil {
+		r.known = &known{forge: r.Forge}
+	}
 	r.known.mu.Lock()
 	defer r.known.mu.Unlock()
 	r.known.poll, r.known.polled = p, true
@@ -53,6 +59,9 @@ func (r *Repo) Saw(p Poll) {
 
 // Is says whose the token is, for all who open the Repository from now on.
 func (r *Repo) Is(user string) {
+	if r.known == nil {
+		r.known = &known{forge: r.Forge}
+	}
 	r.known.mu.Lock()
 	defer r.known.mu.Unlock()
 	// A token that was replaced meanwhile may be somebody else's.
