@@ -56,7 +56,8 @@ func (c Compiler) Compile(ctx context.Context, p Package, arch string) (string, 
 	return out, nil
 }
 
-// RuntimeImage is an image that holds and runs one static binary.
+// RuntimeImage is an image that holds and runs one static binary. It has a folder /tmp, which
+// that may write to.
 func RuntimeImage(binary, arch string) (v1.Image, error) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
@@ -71,6 +72,9 @@ func RuntimeImage(binary, arch string) (v1.Image, error) {
 	}
 	if _, err := w.Write(content); err != nil {
 		return nil, fmt.Errorf("cannot archive runtime binary: %w", err)
+	}
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
+		return nil, fmt.Errorf("cannot archive folder for temporary files: %w", err)
 	}
 	if err := w.Close(); err != nil {
 		return nil, fmt.Errorf("cannot archive runtime binary: %w", err)

@@ -45,6 +45,11 @@ func TestFlags(t *testing.T) {
 			args:   []string{"--function-tls-secret=crossplane-tls-client"},
 			want:   want{err: `--function-tls-secret: "crossplane-tls-client" is not <namespace>/<name>`},
 		},
+		"HalfCertificate": {
+			reason: "A certificate without its key is no use.",
+			args:   []string{"--webhook-address=:9443", "--webhook-certificate=" + dir},
+			want:   want{err: "--webhook-certificate and --webhook-key belong together"},
+		},
 		"NoPoll": {
 			reason: "Drift must be looked for.",
 			args:   []string{"--poll=0s"},
