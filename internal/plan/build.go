@@ -275,7 +275,12 @@ func (b *builder) finish() (Plan, error) {
 		"the head moves", "the base moves in one of these claims", "a cluster joins, leaves, or runs something else",
 	}}}
 	p.Source.Observed = b.observed.Known
-	p.Findings = append(p.Findings, b.observed.Findings...)
+	for _, f := range b.observed.Findings {
+		// What contradicts itself does so on clusters as well.
+		if alikeIn(p.Findings, f) < 0 {
+			p.Findings = append(p.Findings, f)
+		}
+	}
 	slices.SortStableFunc(b.claims, func(x, y *draft) int {
 		return cmp.Or(cmp.Compare(x.Step, y.Step), claims.Compare(x.ClaimReference, y.ClaimReference))
 	})

@@ -41,26 +41,35 @@ func (b *builder) check(d *draft, is *Rendered) {
 // found by the preflight. The same finding for another variant is one.
 func (b *builder) found(d *draft, findings []v1alpha1.Finding, clusters int) {
 	for _, f := range findings {
-		message := f.Message
-		if f.Object != "" {
-			message = f.Object + ": " + message
-		}
-		if f.Fix != "" {
-			message += ": " + f.Fix
-		}
-		out := v1alpha1.ChangeFinding{
-			Cause: f.Cause, Claim: d.String(), Message: clean(message), Clusters: int32(clusters), //nolint:gosec // There are not that many clusters.
-			Blocking: preflight.Blocks([]v1alpha1.Finding{f}),
-		}
-		i := slices.IndexFunc(b.findings, func(o v1alpha1.ChangeFinding) bool {
-			return o.Cause == out.Cause && o.Claim == out.Claim && o.Message == out.Message
-		})
-		if i >= 0 {
+		out := Finding(d.ClaimReference, f, clusters)
+		if i := alikeIn(b.findings, out); i >= 0 {
 			b.findings[i].Clusters += out.Clusters
 			continue
 		}
 		b.findings = append(b.findings, out)
 	}
+}
+
+// Finding of the preflight of a claim on so many clusters, as plans say it.
+func Finding(claim v1alpha1.ClaimReference, f v1alpha1.Finding, clusters int) v1alpha1.ChangeFinding {
+	message := f.Message
+	if f.Object != "" {
+		message = f.Object + ": " + message
+	}
+	if f.Fix != "" {
+		message += ": " + f.Fix
+	}
+	return v1alpha1.ChangeFinding{
+		Cause: f.Cause, Claim: claim.String(), Message: clean(message), Clusters: int32(clusters), //nolint:gosec // There are not that many clusters.
+		Blocking: preflight.Blocks([]v1alpha1.Finding{f}),
+	}
+}
+
+// alikeIn is where a finding says the same, or -1.
+func alikeIn(all []v1alpha1.ChangeFinding, f v1alpha1.ChangeFinding) int {
+	return slices.IndexFunc(all, func(o v1alpha1.ChangeFinding) bool {
+		return o.Cause == f.Cause && o.Claim == f.Claim && o.Message == f.Message
+	})
 }
 
 // versions that clusters cannot take.

@@ -66,11 +66,13 @@ type Runner struct {
 
 	mu       sync.Mutex
 	rollouts *lru.Cache // of *memory, by UID
+
+	plans *lru.Cache // of *result, by what is planned where
 }
 
 // New returns a Runner. The hub may be cached, and the metrics nil.
 func New(hub client.Reader, s Snapshots, targets target.Connector, cl clock.PassiveClock, random func() float64, m *metrics.Preflight, log logging.Logger) *Runner {
-	return &Runner{hub: hub, snapshots: s, targets: targets, clock: cl, random: random, metrics: m, log: log, contents: newContents(hub), rollouts: lru.New(maxRollouts)}
+	return &Runner{hub: hub, snapshots: s, targets: targets, clock: cl, random: random, metrics: m, log: log, contents: newContents(hub), rollouts: lru.New(maxRollouts), plans: newPlans()}
 }
 
 // Check what clusters are to get. Those that could not be looked at yet are left out.
@@ -159,6 +161,11 @@ func (r *Runner) look(ctx context.Context, ro *v1alpha1.Rollout, p rollout.Place
 	if err != nil {
 		return nil, err
 	}
+	return r.examine(ctx, ro, cr, content, p, growing, test)
+}
+
+// examine what a cluster is to get, on that cluster.
+func (r *Runner) examine(ctx context.Context, ro *v1alpha1.Rollout, cr *v1alpha1.Cluster, content *content, p rollout.Placed, growing, test bool) (*result, error) {
 	res := &result{payload: p.Payload}
 	subject, bound, err := content.subject(cr, p, allowed(cr, ro.GetNamespace()))
 	switch {

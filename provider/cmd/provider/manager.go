@@ -138,6 +138,7 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 	}
 	views := trees.New()
 	targets, registries := target.NewClients(mgr.GetClient(), clock.RealClock{}), registriesOf(f)
+	looks := preflightOf(mgr, registries, targets, log)
 	return controller.SetupGated(mgr, o, controller.Deps{
 		Backends: b,
 		Targets:  targets,
@@ -146,12 +147,12 @@ func controllers(mgr ctrl.Manager, f flags, log logging.Logger, b providerconfig
 
 		Repositories: pool,
 		Trees:        views,
-		Planner:      plannerOf(mgr, f, views, log),
+		Planner:      plannerOf(mgr, f, views, looks, log),
 		Workers:      f.workers(),
 
 		LooksPerSecond: f.LooksPerSecond,
 
-		Preflight: preflightOf(mgr, registries, targets, log),
+		Preflight: looks,
 		Images:    imagesOf(mgr, registries),
 	}, stop)
 }

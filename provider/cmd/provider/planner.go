@@ -27,9 +27,9 @@ func functionsOf(mgr ctrl.Manager, f flags) *functions.Pool {
 }
 
 // plannerOf merge requests.
-func plannerOf(mgr ctrl.Manager, f flags, trees planner.Viewer, log logging.Logger) *planner.Planner {
+func plannerOf(mgr ctrl.Manager, f flags, trees planner.Viewer, looks planner.Preflight, log logging.Logger) *planner.Planner {
 	return planner.New(planner.Config{
-		Hub: mgr.GetClient(), Live: mgr.GetAPIReader(), Functions: functionsOf(mgr, f), Trees: trees, Now: time.Now, Log: log,
+		Hub: mgr.GetClient(), Live: mgr.GetAPIReader(), Functions: functionsOf(mgr, f), Trees: trees, Preflight: looks, Now: time.Now, Log: log,
 	})
 }
 
