@@ -39,6 +39,9 @@ func (e *Executor) branch(ctx context.Context, in Input, a change.Action) error 
 			return err
 		}
 	}
+	if e.justDelivered(in, a) {
+		return e.fence(ctx, in, a)
+	}
 	d, err := e.delivery(ctx, in, a)
 	if err != nil {
 		return err
@@ -55,7 +58,37 @@ func (e *Executor) branch(ctx context.Context, in Input, a change.Action) error 
 	if err != nil {
 		return err
 	}
-	return e.tellEngine(ctx, in, moved)
+	if err := e.tellEngine(ctx, in, moved); err != nil {
+		return err
+	}
+	e.last.Store(in.Change.UID, delivered{what: sayingOf(a), at: e.Now()})
+	return nil
+}
+
+// lookAgain is how long what was delivered is taken to be on the branch still. An engine takes its
+// time, and all the while it is decided to deliver: the forge need not be asked each time.
+const lookAgain = 30 * time.Second
+
+// delivered is what a change put on the branch last, and when.
+type delivered struct {
+	what string
+	at   time.Time
+}
+
+func (e *Executor) justDelivered(in Input, a change.Action) bool {
+	v, ok := e.last.Load(in.Change.UID)
+	d, _ := v.(delivered)
+	age := e.Now().Sub(d.at)
+	return ok && d.what == sayingOf(a) && age >= 0 && age < lookAgain
+}
+
+// sayingOf a delivery: the same says the same of the same claims, in the same epoch.
+func sayingOf(a change.Action) string {
+	out := fmt.Sprint(a.Epoch, a.Back, a.Head)
+	for _, c := range a.Claims {
+		out += fmt.Sprint(" ", c.ClaimReference, c.Digest)
+	}
+	return out
 }
 
 // oneByOne are those who put files on one branch in this process.

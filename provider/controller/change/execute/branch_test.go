@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -129,6 +130,17 @@ func branches(t *testing.T, hub *hub) {
 			t.Errorf("want %q in the log of the branch, got:\n%s", w, said)
 		}
 	}
+
+	h.git.Down(503)
+	h.do(h.Executor, one, h.delivering(one, e1, "web"))
+	if err := h.Do(t.Context(), one, h.delivering(one, e1-1, "web")); err == nil {
+		t.Error("also what was just delivered is asked for in an epoch")
+	}
+	h.time = h.time.Add(time.Minute)
+	if err := h.Do(t.Context(), one, h.delivering(one, e1, "web")); err == nil {
+		t.Error("after a while the branch is looked at again, and a forge that is down is an error")
+	}
+	h.git.Down(0)
 
 	// A newer push that leaves a claim out takes it back to what the base says.
 	h.git.Commit("two", "main", map[string]string{"new.yaml": application("new", "v2")})

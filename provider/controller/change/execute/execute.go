@@ -57,6 +57,7 @@ type Executor struct {
 	comments sync.Map // By the uid of a Change: the id of its comment.
 	told     sync.Map // By the uid of a Repository: when its engine was told to look.
 	branches sync.Map // By the uid of a Repository: who puts files on its branch.
+	last     sync.Map // By the uid of a Change: what was delivered last.
 }
 
 // An Input is the change that is executed.
@@ -120,7 +121,10 @@ func (e *Executor) Do(ctx context.Context, in Input, a change.Action) error {
 }
 
 // Forget a change that is gone.
-func (e *Executor) Forget(uid types.UID) { e.comments.Delete(uid) }
+func (e *Executor) Forget(uid types.UID) {
+	e.comments.Delete(uid)
+	e.last.Delete(uid)
+}
 
 // what an Action does, for its error.
 func what(in Input, a change.Action) string {
