@@ -37,8 +37,9 @@ func blocksOf(page string) []block {
 // elsewhere are the commands that are proven by what runs this suite, and would
 // start it again.
 var elsewhere = map[string]string{
-	"make demo": "TestMain starts the demo with the command behind it",
-	"make test": "this suite is a part of it",
+	"make demo":        "TestMain starts the demo with the command behind it",
+	"make demo-change": "TestDemoChange runs the command behind it",
+	"make test":        "this suite is a part of it",
 }
 
 // Every command in a page runs, in order, as a reader would type it, and every

@@ -5,7 +5,7 @@
 // content, which is how a forge that is down for a while is played.
 //
 // Deliberately absent: mail, SSH, actions, packages, and the built front end. Its pages
-// are plain, its API and its Git are whole.
+// have a style sheet of our own and no scripts; its API and its Git are whole.
 package gitea
 
 import (
@@ -64,6 +64,9 @@ func Start(ctx context.Context, dir, binaries string) (*Server, error) {
 	in := installation{dir: dir, binaries: binaries}
 	port, err := in.configure(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.assets(); err != nil {
 		return nil, err
 	}
 	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), dir: dir}

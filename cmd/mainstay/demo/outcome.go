@@ -36,15 +36,14 @@ What to type next:
   mainstay change audit %[5]s -n %[4]s    # who did what, as a chain that nobody can rewrite
   kubectl -n %[4]s get repositories,changes,plans
 
-What to try:
+What to try: docs/first-change.md has a merge request of your own, with git and curl.
 
-  Edit shop/cart.yaml at %[6]s as %[7]s: "Create a new branch for this commit".
-  Approve it as %[8]s, and see how far it is: mainstay change watch %[9]s-<number> -n %[4]s
-  Push to the branch while it executes. Or close the merge request, and see everything go back.
+  Push to its branch while it executes, or close it, and see what happens: mainstay change watch %[6]s-<number> -n %[4]s
+  Edit a claim by hand while its change executes: kubectl -n shop edit productapplication cart
 
   make demo-change    # three more merge requests
   make demo-down      # stop and remove everything
-`, s.cfg.Hub.Kubeconfig(), s.cfg.Binaries, last, repositoryNamespace, first, s.forge.url(), developer, sre, forgeRepository)
+`, s.cfg.Hub.Kubeconfig(), s.cfg.Binaries, last, repositoryNamespace, first, forgeRepository)
 	_, err := fmt.Fprint(s.cfg.Out, b.String())
 	return err
 }
@@ -52,10 +51,10 @@ What to try:
 // changes as the command lists them. They are there to be read: what they say has been
 // checked by now.
 func (s *story) changes(ctx context.Context) string {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.Binaries, "mainstay"), "change", "list", "-n", repositoryNamespace, "--kubeconfig", s.cfg.Hub.Kubeconfig())
+	cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.Binaries, "mainstay"), "change", "list", "--all", "-n", repositoryNamespace, "--kubeconfig", s.cfg.Hub.Kubeconfig())
 	out, err := cmd.Output()
 	if err != nil {
 		return ""
 	}
-	return "$ mainstay change list -n " + repositoryNamespace + "\n" + string(out)
+	return "$ mainstay change list --all -n " + repositoryNamespace + "\n" + string(out)
 }

@@ -19,8 +19,9 @@ import (
 const (
 	// scenePatience is how long each turn of a merge request may take.
 	scenePatience = 2 * time.Minute
-	// barWidth in characters.
+	// barWidth in characters, and maxSaid of a message. Why something halted is said in full.
 	barWidth = 12
+	maxSaid  = 120
 )
 
 // A scene is one merge request.
@@ -275,5 +276,9 @@ func line(number int64, is v1alpha1.ChangeObservation) string {
 			screen.Part{Count: int(p.Reached), Mark: "█"}, screen.Part{Count: int(p.Owed), Mark: "?"}, screen.Part{Count: int(p.Failed), Mark: "x"})
 		out += " " + strings.TrimRight(screen.Screen{}.Render([]screen.Line{bar}, false), "\n")
 	}
-	return strings.TrimRight(out+" "+screen.Safe(is.Message), " ")
+	says := []rune(screen.Safe(is.Message))
+	if len(says) > maxSaid && is.Phase != v1alpha1.ChangeHalted {
+		says = append(says[:maxSaid], '…')
+	}
+	return strings.TrimRight(out+" "+string(says), " ")
 }

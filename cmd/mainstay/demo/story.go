@@ -54,7 +54,7 @@ func (s *story) tidy(ctx context.Context) error {
 // good is a release that becomes true on all clusters, and is merged by Mainstay then.
 func (s *story) good(ctx context.Context) error {
 	s.cfg.Log.Print("A good release")
-	c, err := s.open(ctx, "", bumped, "Faster checkout.")
+	c, err := s.open(ctx, "", bumped, "Faster baskets.")
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *story) refused(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.open(ctx, "", renamed, "One name for the default currency everywhere.")
+	c, err := s.open(ctx, "", renamed, "The same name for the default currency everywhere.")
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,7 @@ func tell(ro *v1alpha1.Rollout, out *change.Claim) {
 	if out.Phase == v1alpha1.RolloutCompleted && behind(ro) {
 		// It says so of what it was told before.
 		out.Phase, out.Message = v1alpha1.RolloutProgressing, "its Rollout has not looked yet at what it is told now"
+		out.Reached = 0
 	}
 }
 
