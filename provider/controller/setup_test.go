@@ -43,6 +43,7 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/backend/local"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/controlplane"
 	"github.com/mainstay-dev/mainstay/provider/controller/providerconfig"
+	"github.com/mainstay-dev/mainstay/provider/repo"
 	"github.com/mainstay-dev/mainstay/provider/target"
 )
 
@@ -302,6 +303,8 @@ func newWorld(t *testing.T) *world {
 		Backends: providerconfig.Backends{v1alpha1.BackendLocal: b, v1alpha1.BackendKubeconfig: kubeconfig.New()},
 		Targets:  target.NewClients(mgr.GetClient(), clock.RealClock{}),
 		Workers:  Workers{Clusters: 5, NodePools: 5, Releases: 5, Rollouts: 5},
+		// Nobody has a Repository here.
+		Repositories: repo.NewPool(mgr.GetClient(), t.TempDir(), clock.RealClock{}.Now),
 	}
 	if err := SetupGated(mgr, o, d, func(err error) { t.Error(err) }); err != nil {
 		t.Fatal(err)
