@@ -118,7 +118,9 @@ func (o *Observer) Observe(ctx context.Context, in Input) change.Observed {
 	o.place(ctx, in, &out)
 	o.request(ctx, in, m, &out)
 	o.git(ctx, in, m, &out)
-	out.Claims = o.claims(ctx, in, m)
+	if !ended(out.Status) || out.Place.Asked {
+		out.Claims = o.claims(ctx, in, m)
+	}
 	if m.refused != "" && out.Request != nil && m.refusedHead == out.Request.HeadSHA {
 		out.MergeRefused = m.refused
 	}

@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
 	"github.com/mainstay-dev/mainstay/provider/forge"
@@ -21,6 +23,8 @@ const (
 	firstRetry, lastRetry = 15 * time.Second, 2 * time.Minute
 	// rightsFor is how long a person's rights are taken for what they were.
 	rightsFor = time.Minute
+	// told is how long after the end of a change it is looked at whether that was told, by a provider that started since.
+	told = 10 * time.Minute
 	// maxPages of comments: what is written faster than that is read later.
 	maxPages = 10
 )
@@ -62,8 +66,10 @@ func (o *Observer) request(ctx context.Context, in Input, m *memory, out *change
 func (m *memory) due(in Input, out change.Observed, now time.Time) bool {
 	s := out.Status
 	switch {
-	case m.request == nil, in.Woken, m.dirty:
+	case in.Woken, m.dirty:
 		return true
+	case m.request == nil:
+		return !ended(s) || now.Sub(in.Change.GetCondition(xpv2.TypeReady).LastTransitionTime.Time) < told || m.opened(in)
 	case ended(s) && m.raw.State == forge.Merged:
 		return false
 	case acts(s, out.Place):
@@ -83,6 +89,13 @@ func (m *memory) due(in Input, out change.Observed, now time.Time) bool {
 		wait = interval(in.Repository)
 	}
 	return now.Sub(m.readAt) >= wait || now.Before(m.readAt)
+}
+
+// opened is true where a merge request that is over is open again, as the poll has it.
+func (m *memory) opened(in Input) bool {
+	poll, ok := in.Repo.Seen()
+	_, open := poll.Open[in.Change.Spec.ForProvider.Number]
+	return ok && open
 }
 
 // ask the forge for all of it, or keep what it said last.
