@@ -1,13 +1,23 @@
 package change
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/feature"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/ratelimiter"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -17,12 +27,49 @@ import (
 
 // TestChanges lets merge requests become true on a real API server, with real Git.
 func TestChanges(t *testing.T) {
-	hub := startHub(t)
+	hub, cfg := startHub(t)
+	t.Run("ByItself", func(t *testing.T) { byItself(t, hub, cfg) })
 	for name, run := range map[string]func(*testing.T, client.Client){
 		"WholeLife": wholeLife, "CrashAfterRecord": crashAfterRecord, "ForgeDownForAnHour": forgeDown, "NoRights": noRights, "TokenExpired": tokenExpired,
 		"ClosedBySomebody": closed, "Overlapping": overlapping, "Leaving": leaving, "Failing": failing, "EditedBefore": editedBefore, "Refused": refusedPlan,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, hub) })
+	}
+}
+
+// byItself changes are looked at when something happens, and nobody has to say so.
+func byItself(t *testing.T, hub client.Client, cfg *rest.Config) {
+	h, n := started(t, hub)
+	h.events, h.woken = make(chan event.GenericEvent, 10), true
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{Scheme: hub.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
+	must(t, err)
+	o := controller.Options{Logger: logging.NewNopLogger(), GlobalRateLimiter: ratelimiter.NewGlobal(100), MaxConcurrentReconciles: 2, PollInterval: time.Minute, Features: &feature.Flags{}}
+	must(t, Setup(mgr, o, Deps{Pool: h, Trees: h.trees, Planner: h}))
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- mgr.Start(ctx) }()
+	defer func() {
+		stop()
+		must(t, <-done)
+	}()
+
+	until := func(what string, is func(s v1alpha1.ChangeObservation) bool) {
+		t.Helper()
+		err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) { return is(h.get(n).Status.AtProvider), nil })
+		if err != nil {
+			t.Fatalf("it is not %s: %+v", what, h.get(n).Status)
+		}
+	}
+	until("planned and shown", func(s v1alpha1.ChangeObservation) bool { return s.Plan != nil && s.Plan.Shown != nil })
+	h.forge.approve(n, "ravi")
+	h.events <- event.GenericEvent{Object: h.get(n)}
+	until("executing", func(s v1alpha1.ChangeObservation) bool {
+		return s.Phase == v1alpha1.ChangeExecuting && h.image("shop") == "v2"
+	})
+	h.roll()
+	until("completed", func(s v1alpha1.ChangeObservation) bool { return s.Phase == v1alpha1.ChangeCompleted })
+	if s := h.get(n).Status.AtProvider; s.Merged.Untrue != "" {
+		t.Errorf("got %+v", s.Merged)
 	}
 }
 

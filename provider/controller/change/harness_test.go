@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -53,7 +54,7 @@ func must(t testing.TB, err error) {
 }
 
 // startHub is a real API server with all kinds, and with claims as Crossplane derives them.
-func startHub(t *testing.T) client.Client {
+func startHub(t *testing.T) (client.Client, *rest.Config) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -86,7 +87,7 @@ func startHub(t *testing.T) client.Client {
 	must(t, errors.Join(corev1.AddToScheme(s), v1alpha1.AddToScheme(s)))
 	cl, err := client.New(cfg, client.Options{Scheme: s})
 	must(t, err)
-	return cl
+	return cl, cfg
 }
 
 // indexed finds Releases by their owner, as the cache does.
@@ -124,6 +125,7 @@ type house struct {
 	// broken is why the Repository cannot be opened.
 	broken error
 	woken  bool
+	events chan event.GenericEvent
 	// plans counts plans that were made; problem is what the next ones are.
 	plans   int
 	problem string
@@ -176,7 +178,7 @@ func (h *house) Open(context.Context, *v1alpha1.Repository) (*repo.Repo, error) 
 	return h.open, h.broken
 }
 func (h *house) ChangeWoken(types.NamespacedName) bool { return h.woken }
-func (h *house) Changes() <-chan event.GenericEvent    { return nil }
+func (h *house) Changes() <-chan event.GenericEvent    { return h.events }
 
 // Plan is of claims only: what each says, in one step.
 func (h *house) Plan(_ context.Context, in planner.Input, req change.PlanRequest) change.Planned {
