@@ -249,6 +249,28 @@ func TestCarry(t *testing.T) {
 	if r := p.Record("claims-7"); len(r.Claims) != 1 {
 		t.Errorf("Record(...) has %d claims", len(r.Claims))
 	}
+	// So does what an earlier head had, and neither side has: it stays away.
+	if p, err = Build(Side{}, Side{}, Observed{Known: true}, Options{Carry: []v1alpha1.ClaimReference{same.ClaimReference}}); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Record("claims-7"); len(r.Claims) != 1 || r.Claims[0].Digest != "" || len(r.Plan.Locks) != 1 {
+		t.Errorf("Record(...): %+v", r)
+	}
+}
+
+// TestFindingsOnce: what is found without looking at clusters, and on them as well, is one.
+func TestFindingsOnce(t *testing.T) {
+	bad := placed("shop", "1", web(t, "web:1", 1), "a")
+	bad.Problem = "no"
+	first, err := Build(Side{}, side(bad), Observed{}, Options{})
+	if err != nil || len(first.Findings) != 1 {
+		t.Fatalf("%v, findings %v", err, first.Findings)
+	}
+	other := v1alpha1.ChangeFinding{Cause: "C1", Message: "a Secret is missing"}
+	p, err := Build(Side{}, side(bad), Observed{Findings: []v1alpha1.ChangeFinding{first.Findings[0], other}}, Options{})
+	if err != nil || len(p.Findings) != 2 {
+		t.Errorf("%v, findings %v", err, p.Findings)
+	}
 }
 
 // thousand clusters with an application in four versions by now.
