@@ -209,7 +209,8 @@ func still(t *testing.T) {
 	}
 }
 
-// Claims get from Git to the hub by a real Argo CD, with the settings of the example.
+// Claims get from Git to the hub by a real Argo CD, with the settings of the example:
+// first from the base branch, then from one that changes are delivered to.
 func TestArgoCD(t *testing.T) {
 	g := startGitOps(t)
 	t.Cleanup(func() {
@@ -224,6 +225,14 @@ func TestArgoCD(t *testing.T) {
 			}
 		}
 	})
+	if !t.Run("Claims", g.claims) {
+		return
+	}
+	t.Run("Changes", g.changes)
+}
+
+// claims that are pushed to the base branch get to the hub and to clusters.
+func (g *gitops) claims(t *testing.T) {
 	notes := func() *unstructured.Unstructured { return hub.get(t, "-n", "shop", "productapplication", "notes") }
 	image := func() string {
 		return hub.must(t, "-n", "shop", "get", "productapplication", "notes", "-o", "jsonpath={.spec.components[0].properties.image}")
@@ -281,6 +290,16 @@ func TestArgoCD(t *testing.T) {
 	if got, want := running(), "registry.example.org/shop/notes:1.1.0"; got != want {
 		t.Errorf("the cluster runs %q, want %q as before", got, want)
 	}
+
+	// Nor is a revision that the API server refuses tried for ever: a push mends that, too.
+	g.push(t, "main", "Ask for a name that cannot be", map[string]string{"shop/notes.yaml": strings.ReplaceAll(file, "name: notes-web", "name: Notes_Web")})
+	eventually(t, 2*time.Minute, "what cannot be applied is said", func() error {
+		message, _, _ := unstructured.NestedString(application(t, "shop").Object, "status", "operationState", "message")
+		if !strings.Contains(message, "spec.components") {
+			return fmt.Errorf("it says %q", message)
+		}
+		return nil
+	})
 	g.push(t, "main", "Release notes 1.2.0", release("1.2.0"))
 	eventually(t, 3*time.Minute, "it is mended by a push", g.allSettled(t, "main"))
 	still(t)
