@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -129,8 +130,13 @@ func (g *gitops) changes(t *testing.T) {
 	).Replace(g.example(t, "repository.yaml"))
 	hub.apply(t, repository)
 	t.Cleanup(func() {
-		if _, err := hub.run(t.Context(), "", "-n", "platform", "delete", "repositories.m.mainstay.dev", "claims", "--wait=false"); err != nil {
-			t.Log(err)
+		for _, args := range [][]string{
+			{"-n", "platform", "delete", "repositories.m.mainstay.dev", "claims", "--wait", "--timeout=1m"},
+			{"annotate", "namespace", "platform", "shop", "mainstay.dev/repositories-"},
+		} {
+			if _, err := hub.run(context.Background(), "", args...); err != nil { //nolint:usetesting // The test's is done by now.
+				t.Error(err)
+			}
 		}
 	})
 	eventually(t, time.Minute, "the Repository is ready", func() error {

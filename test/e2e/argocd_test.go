@@ -190,20 +190,23 @@ func writes(t *testing.T) string {
 // compare anew.
 func still(t *testing.T) {
 	t.Helper()
+	applications := []string{"root", "platform", "shop"}
 	before := writes(t)
-	for end := time.Now().Add(4 * gitPoll); time.Now().Before(end); {
-		for _, name := range []string{"root", "platform", "shop"} {
-			hub.must(t, "-n", "argocd", "annotate", "applications.argoproj.io", name, "argocd.argoproj.io/refresh=hard", "--overwrite")
+	end := time.Now().Add(4 * gitPoll)
+	eventually(t, 8*gitPoll+time.Minute, "compared anew, over and over", func() error {
+		asked := false
+		for _, name := range applications {
+			asked = asked || application(t, name).GetAnnotations()["argocd.argoproj.io/refresh"] != ""
 		}
-		eventually(t, time.Minute, "compared anew", func() error {
-			for _, name := range []string{"root", "platform", "shop"} {
-				if application(t, name).GetAnnotations()["argocd.argoproj.io/refresh"] != "" {
-					return fmt.Errorf("%s is not yet", name)
-				}
-			}
+		switch {
+		case asked:
+			return errors.New("not compared yet")
+		case time.Now().After(end):
 			return nil
-		})
-	}
+		}
+		hub.must(t, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, applications...)...)
+		return errors.New("once more")
+	})
 	if after := writes(t); after != before {
 		t.Errorf("somebody writes, although nothing is asked for.\nBefore:\n%sAfter:\n%s", before, after)
 	}
