@@ -112,7 +112,7 @@ func branches(t *testing.T, hub *hub) {
 	if g := h.granted("new"); g.Epoch != e2 || g.Before != "" {
 		t.Errorf("got %+v", g)
 	}
-	must(t, h.hub.Get(t.Context(), client.ObjectKeyFromObject(engine), engine))
+	must(t, h.Get(t.Context(), client.ObjectKeyFromObject(engine), engine))
 	if engine.GetAnnotations()["argocd.argoproj.io/refresh"] != "normal" {
 		t.Error("the engine must be told to look")
 	}

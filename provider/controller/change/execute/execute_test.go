@@ -66,7 +66,7 @@ func applies(t *testing.T, hub *hub) {
 	})
 	h.git.Commit("main", "feature", nil)
 	h.git.Commit("next", "main", map[string]string{"web.yaml": application("web", "v2")})
-	in, epoch = h.change(42, "next", "web")
+	in, _ = h.change(42, "next", "web")
 	h.unlockAll()
 	epoch = h.locked(in, "web")
 	h.do(h.Executor, in, h.applying(in, "web", epoch))
@@ -198,7 +198,7 @@ func deletes(t *testing.T, hub *hub) {
 
 	// One that is being deleted is waited for.
 	h.edit("web", func(u *unstructured.Unstructured) { u.SetFinalizers([]string{"example.org/wait"}) })
-	must(t, h.hub.Delete(t.Context(), h.app("web")))
+	must(t, h.Delete(t.Context(), h.app("web")))
 	if err := h.Do(t.Context(), in, h.back(in, "web", h.place(in).Epoch)); err == nil || !strings.Contains(err.Error(), "being deleted") {
 		t.Errorf("got %v", err)
 	}
@@ -283,7 +283,7 @@ func fenced(t *testing.T, hub *hub) {
 	epoch := h.renewed(in)
 
 	state := func() []string {
-		must(t, h.hub.Get(t.Context(), client.ObjectKeyFromObject(ro), ro))
+		must(t, h.Get(t.Context(), client.ObjectKeyFromObject(ro), ro))
 		g, err := h.grantOf(t.Context(), h.ref("web"))
 		must(t, err)
 		return []string{h.app("web").GetResourceVersion(), g.ResourceVersion, ro.ResourceVersion, h.git.At("refs/heads/fleet")}
@@ -389,7 +389,7 @@ func tellsRollouts(t *testing.T, hub *hub) {
 		h.do(h.Executor, in, a)
 		h.do(h.Executor, in, a)
 		ro := &v1alpha1.Rollout{}
-		must(t, client.IgnoreNotFound(h.hub.Get(t.Context(), types.NamespacedName{Namespace: h.ns, Name: "web"}, ro)))
+		must(t, client.IgnoreNotFound(h.Get(t.Context(), types.NamespacedName{Namespace: h.ns, Name: "web"}, ro)))
 		return ro.Spec.ForProvider.Control
 	}
 	if got := told(change.DoPause, 0); got != nil {
@@ -415,7 +415,7 @@ func tellsRollouts(t *testing.T, hub *hub) {
 	want.AllowDeletions = "revision-1"
 	check("allowed", told(change.DoAllow, 0))
 
-	must(t, h.hub.Get(t.Context(), client.ObjectKeyFromObject(ro), ro))
+	must(t, h.Get(t.Context(), client.ObjectKeyFromObject(ro), ro))
 	ro.Spec.ForProvider.ClaimDigest = strings.Repeat("f", 64)
 	ro.Spec.ForProvider.Control.AllowDeletions = ""
 	must(t, h.Update(t.Context(), ro))
@@ -517,11 +517,11 @@ func queues(t *testing.T, hub *hub) {
 		if t.Failed() {
 			return
 		}
-		any := false
+		some := false
 		for _, in := range ins {
-			any = any || h.place(in).Held
+			some = some || h.place(in).Held
 		}
-		if !any {
+		if !some {
 			break
 		}
 	}
