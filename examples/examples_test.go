@@ -12,7 +12,7 @@ import (
 )
 
 // others are the groups of kinds that are not ours, and are checked by what runs them.
-var others = map[string]bool{"": true, "rbac.authorization.k8s.io": true, "argoproj.io": true}
+var others = map[string]bool{"": true, "rbac.authorization.k8s.io": true, "argoproj.io": true, "kustomize.config.k8s.io": true}
 
 // manifests of all examples, by their paths.
 func manifests(t *testing.T) []string {
