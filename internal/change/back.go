@@ -77,8 +77,8 @@ func (n *run) allBack() bool {
 				continue
 			}
 			why := fmt.Sprintf("%s cannot go back by itself: %s: put it right by hand, then /resume", c.ClaimReference, c.Irreversible)
-			if n.is.Accepted != why {
-				n.is.Accepted = why
+			if !accepted(n.is.Accepted, why) {
+				n.acceptIt(why)
 				n.halt(v1alpha1.HaltIrreversible, why)
 				return false
 			}

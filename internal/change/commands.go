@@ -160,7 +160,7 @@ func (n *run) hearGoOn(c command) {
 func (n *run) resume(c command) {
 	switch n.is.Halt.Reason {
 	case v1alpha1.HaltDeviates, v1alpha1.HaltEdited:
-		n.is.Accepted = n.is.Halt.Message
+		n.acceptIt(n.is.Halt.Message)
 	}
 	if c.verb == v1alpha1.VerbRetry {
 		n.is.Retried++

@@ -90,18 +90,19 @@ func (n *run) watch(c *v1alpha1.ChangeClaim) bool {
 	}
 	if n.edited(c.Digest, o) {
 		why := edit(c)
-		if n.is.Accepted != why {
+		if !accepted(n.is.Accepted, why) {
 			n.halt(v1alpha1.HaltEdited, why)
 			return false
 		}
 		c.Phase = v1alpha1.ClaimApplied
 		return true
 	}
-	if n.is.Accepted == edit(c) && n.written(c.Digest, o) {
-		n.is.Accepted = ""
+	if n.written(c.Digest, o) {
+		// It is written over. The next edit is another.
+		n.forget(edit(c))
 	}
 	n.judge(c, o, c.Digest)
-	if why := Deviates(*c, o); why != "" && n.is.Accepted != why {
+	if why := Deviates(*c, o); why != "" && !accepted(n.is.Accepted, why) {
 		n.halt(v1alpha1.HaltDeviates, why)
 		return false
 	}
@@ -120,7 +121,7 @@ func edit(c *v1alpha1.ChangeClaim) string {
 // Overwrites is true where somebody said that a claim is to be written although somebody else
 // changed it.
 func Overwrites(s v1alpha1.ChangeObservation, ref v1alpha1.ClaimReference) bool {
-	return s.Accepted == edit(&v1alpha1.ChangeClaim{ClaimReference: ref})
+	return accepted(s.Accepted, edit(&v1alpha1.ChangeClaim{ClaimReference: ref}))
 }
 
 // written is true where a claim says what it should, because we wrote it in this epoch.

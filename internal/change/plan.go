@@ -132,7 +132,7 @@ func (n *run) take(a Planned) bool {
 	old := n.is.Plan
 	p := a.Plan.DeepCopy()
 	p.HeadSHA, p.BaseSHA, p.Tree, p.Content, p.Epoch = a.For.Head, a.For.Base, a.For.Tree, a.For.Content, a.For.Epoch
-	p.Locks = lock.Tidy(p.Locks)
+	p.Locks = n.keysFor(p.Locks)
 	p.Made = *n.stamp()
 	p.Shown = nil
 	if a.removes() {
@@ -155,6 +155,15 @@ func (n *run) take(a Planned) bool {
 		n.audit(us, fmt.Sprintf("planned %s of head %s on %s: %s", short(p.Digest), short(p.HeadSHA), short(p.BaseSHA), p.Summary))
 	}
 	return true
+}
+
+// keysFor what a plan locks. One that touches no claim, such as that of a merge request that changes a
+// page, locks itself: whatever is merged is merged under a lock and in an epoch.
+func (n *run) keysFor(keys []v1alpha1.LockKey) []v1alpha1.LockKey {
+	if len(keys) == 0 {
+		return []v1alpha1.LockKey{{Claim: fmt.Sprintf("Change/%s-%d", n.spec.RepositoryRef.Name, n.spec.Number)}}
+	}
+	return lock.Tidy(keys)
 }
 
 // removes is true where a plan takes something away.

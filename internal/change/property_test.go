@@ -83,6 +83,9 @@ func (h *history) someone() string { return []string{"ada", "bob", "zoe"}[h.rnd.
 
 func (h *history) files() map[string]string {
 	out := map[string]string{}
+	if h.rnd.Intn(12) == 0 {
+		return out // Of a page, and of no claim.
+	}
 	for range 1 + h.rnd.Intn(2) {
 		content := fmt.Sprintf("v%d", 1+h.rnd.Intn(50))
 		if h.rnd.Intn(10) == 0 {

@@ -38,6 +38,8 @@ func TestBadInput(t *testing.T) {
 		want string
 	}{
 		"Release": {reason: "This one is fine.", edit: write(t, map[string]string{"apps/shop.yaml": edited(shopClaim, "web:1.0.0", "web:1.1.0")})},
+		"Page":    {reason: "What touches no claim does nothing, and can be merged.", edit: write(t, map[string]string{"README.md": "# Claims\n"})},
+		"Comment": {reason: "So does a comment in a claim's file.", edit: write(t, map[string]string{"apps/shop.yaml": "# Our shop.\n" + shopClaim})},
 		"YAML": {
 			reason: "What does not parse is named with file and line.",
 			edit:   write(t, map[string]string{"apps/new.yaml": "kind: X\nspec:\n  a: 1\n b: 2\n"}),

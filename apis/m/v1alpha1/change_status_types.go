@@ -92,7 +92,7 @@ type ChangeObservation struct {
 	// +optional
 	Emergency []ChangeWord `json:"emergency,omitempty"`
 
-	// Accepted is what the Change halted for, and somebody accepted.
+	// Accepted is what the Change halted for, and somebody accepted, one a line.
 	// +optional
 	Accepted string `json:"accepted,omitempty"`
 
