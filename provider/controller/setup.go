@@ -53,7 +53,8 @@ type Deps struct {
 	Gates     rollout.Gates
 	// Images of what Rollouts move. May be nil.
 	Images rollout.Images
-	// Repositories that are open, for their controller and that of Changes.
+	// Repositories that are open, for their controller and that of Changes. Where it is nil
+	// there are none, and neither is set up.
 	Repositories *repo.Pool
 	// Trees of merge requests, and the Planner that reads them, too. Without a planner there is no
 	// controller of Changes.
@@ -106,6 +107,9 @@ func SetupGated(mgr ctrl.Manager, o controller.Options, d Deps, fail func(error)
 			return upgrade.Setup(mgr, with(o, d.Workers.Rollouts), d.Gates)
 		}},
 		{"Repositories", []schema.GroupVersionKind{v1alpha1.RepositoryGVK, v1alpha1.ChangeGVK}, func() error {
+			if d.Repositories == nil {
+				return nil
+			}
 			return repository.Setup(mgr, with(o, d.Workers.Repositories), repository.Deps{Pool: d.Repositories, Jitter: d.Jitter})
 		}},
 		{"Changes", change.Needs(), func() error {
