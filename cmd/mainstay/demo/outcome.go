@@ -14,7 +14,7 @@ func (s *story) whatNext(ctx context.Context, took time.Duration) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "\n%d merge requests, %.0f s with all that they need:\n\n", len(s.scenes), took.Seconds())
 	for _, c := range s.scenes {
-		fmt.Fprintf(b, "  !%-3d cart %-14s %s\n       %s\n", c.number, c.tag(), c.outcome, c.url)
+		fmt.Fprintf(b, "  !%-3d cart %-15s %s\n       %s\n", c.number, c.tag(), c.outcome, c.url)
 	}
 	fmt.Fprintf(b, "\n%s", s.changes(ctx))
 	b.WriteString("\nLook at them in a browser on this machine. Passwords are the demo's own, and good for nothing else:\n\n")
