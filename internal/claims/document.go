@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -26,6 +27,25 @@ const (
 type document struct {
 	Source
 	object map[string]any
+	// known is what was worked out of it before. Nil where it is read once only.
+	known *known
+}
+
+// known of a document, once for all trees that have it.
+type known struct {
+	once sync.Once
+	sum  string
+	size int
+	err  error
+}
+
+// digest of the claim that a document is.
+func (d document) digest(claim map[string]any) (string, int, error) {
+	if d.known == nil {
+		return digest(claim)
+	}
+	d.known.once.Do(func() { d.known.sum, d.known.size, d.known.err = digest(claim) })
+	return d.known.sum, d.known.size, d.known.err
 }
 
 // file of a tree as documents, and its size. Documents are the same for the same content.
@@ -48,6 +68,9 @@ func (r *Reader) file(files tree.Files, blobs tree.Blobs, p string) ([]document,
 	}
 	if docs, err = documents(p, raw); err != nil {
 		return nil, size, err
+	}
+	for i := range docs {
+		docs[i].known = &known{}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

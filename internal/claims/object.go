@@ -52,7 +52,7 @@ func (r *Reader) claim(d document) (*Claim, error) {
 	if _, ok := object["spec"].(map[string]any); !ok {
 		return nil, fmt.Errorf("%s: spec is missing or no object", ref)
 	}
-	sum, size, err := digest(object)
+	sum, size, err := d.digest(object)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, err)
 	}
