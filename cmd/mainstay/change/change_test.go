@@ -129,7 +129,7 @@ func TestWatch(t *testing.T) {
 		case 3:
 			ch.Status.AtProvider.Phase = v1alpha1.ChangeCompleted
 		}
-		ch.DeepCopyInto(o.(*v1alpha1.Change)) //nolint:forcetypeassert // Nothing else is asked for.
+		ch.DeepCopyInto(o.(*v1alpha1.Change))
 		return nil
 	}})
 	clk := clocktesting.NewFakeClock(ct.Now)

@@ -73,7 +73,7 @@ func Halted(reason v1alpha1.HaltReason, message string) func(*v1alpha1.Change) {
 	}
 }
 
-// Planned, and waiting for somebody.
+// Planned is a Change that waits for somebody.
 func Planned(c *v1alpha1.Change) {
 	at := &c.Status.AtProvider
 	at.Phase, at.Message, at.Missing = v1alpha1.ChangePlanned, "planned, and waits: one more approval is missing", "one more approval is missing"
