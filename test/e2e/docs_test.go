@@ -46,7 +46,7 @@ var elsewhere = map[string]string{
 // manifest is applied as it stands.
 func TestPages(t *testing.T) {
 	pages := []string{
-		"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/upgrade-fleet.md", "docs/operate.md", "docs/definitions.md", "docs/troubleshooting.md",
+		"README.md", "docs/first-fleet.md", "docs/first-application.md", "docs/upgrade-fleet.md", "docs/operate.md", "docs/definitions.md", "docs/troubleshooting.md", "docs/changes/sre.md",
 		"examples/demo/README.md", "examples/adopt-cluster/README.md", "examples/generated-fleet/README.md", "examples/kubevela-paste/README.md", "examples/rollout/README.md",
 		"examples/definitions/README.md",
 	}
