@@ -51,6 +51,11 @@ func exposed(t *testing.T) map[string]map[string]bool {
 	s.Repositories.Polled(nil)
 	s.Repositories.Failed("Unavailable")
 	s.Repositories.Delivered(metrics.DeliveryTaken)
+	c := &v1alpha1.Change{}
+	c.Status.AtProvider = v1alpha1.ChangeObservation{Phase: v1alpha1.ChangeCompleted, Timeline: []v1alpha1.ChangeMoment{
+		{Phase: v1alpha1.ChangePending, At: ago}, {Phase: v1alpha1.ChangeCompleted, At: metav1.NewTime(now)},
+	}}
+	s.Changes.Saw(c, v1alpha1.ChangeObservation{})
 
 	families, err := reg.Gather()
 	if err != nil {
