@@ -268,8 +268,8 @@ func overlapping(t *testing.T, hub client.Client) {
 		h.forge.approve(n, "ravi")
 	}
 	h.until(one, v1alpha1.ChangeExecuting, false)
-	c := h.until(two, v1alpha1.ChangeQueued, false)
-	c = h.settled(two)
+	h.until(two, v1alpha1.ChangeQueued, false)
+	c := h.settled(two)
 	if c.Status.AtProvider.Queue == nil || c.Status.AtProvider.Queue.Position != 1 || c.Status.AtProvider.Queue.Behind[0] != "!1" {
 		t.Errorf("it must say whom it waits for, got %+v", c.Status.AtProvider.Queue)
 	}

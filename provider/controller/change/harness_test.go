@@ -129,8 +129,6 @@ type house struct {
 	// plans counts plans that were made; problem is what the next ones are.
 	plans   int
 	problem string
-	// crash before the next action.
-	crash bool
 }
 
 var houses int

@@ -4,8 +4,9 @@ package gittest
 
 import (
 	"bytes"
+	"context"
 	"net/http"
-	"net/http/cgi"
+	"net/http/cgi" //nolint:gosec // Go has mended what it warns of, and these are tests.
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -35,7 +36,7 @@ func New(t testing.TB) *Server {
 	s := &Server{t: t, bare: filepath.Join(root, "claims.git"), clone: filepath.Join(root, "clone")}
 	s.Run(root, "init", "-q", "--bare", "-b", "main", s.bare)
 	s.Run(s.bare, "config", "http.receivepack", "true")
-	path, err := exec.Command("git", "--exec-path").Output()
+	path, err := exec.CommandContext(t.Context(), "git", "--exec-path").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,10 +93,10 @@ func (s *Server) Commit(branch, from string, files map[string]string) string {
 			s.Run(s.clone, "rm", "-q", p)
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(full), 0o750); err != nil {
 			s.t.Fatal(err)
 		}
-		if err := os.WriteFile(full, []byte(says), 0o644); err != nil {
+		if err := os.WriteFile(full, []byte(says), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
 		s.Run(s.clone, "add", p)
@@ -146,7 +147,7 @@ func (s *Server) Show(commit, path string) string {
 // Run a git command in a folder, at a time and as people that are always the same.
 func (s *Server) Run(dir string, args ...string) string {
 	s.t.Helper()
-	cmd := exec.Command("git", args...)
+	cmd := exec.CommandContext(context.Background(), "git", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=mara", "GIT_AUTHOR_EMAIL=mara@example.org",
 		"GIT_COMMITTER_NAME=mara", "GIT_COMMITTER_EMAIL=mara@example.org", "GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
