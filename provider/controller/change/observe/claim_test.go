@@ -114,7 +114,7 @@ func TestClaimOf(t *testing.T) {
 			reason: "A Rollout that was told something since is not completed because it was.", ref: app,
 			seen: seen{claim: says("v2"), rollout: rollout(appV2, func(ro *v1alpha1.Rollout) { ro.Generation = 3 })},
 			want: change.Claim{
-				Exists: true, Digest: appV2, Sealed: true, TakenIn: true, Phase: v1alpha1.RolloutProgressing, Clusters: 5, Reached: 4, Owed: 1,
+				Exists: true, Digest: appV2, Sealed: true, TakenIn: true, Phase: v1alpha1.RolloutProgressing, Clusters: 5, Owed: 1,
 				Message: "its Rollout has not looked yet at what it is told now",
 			},
 		},
