@@ -94,7 +94,7 @@ func (d *Demo) watch(ctx context.Context, f *forge, waiting step.Waiting) error 
 		if parts[0] == "True" {
 			return nil
 		}
-		return fmt.Errorf("Repository %s/%s: %s", repositoryNamespace, forgeRepository, strings.TrimSpace(parts[2]+" "+parts[1])) //nolint:revive,staticcheck // It is the name of a kind.
+		return fmt.Errorf("Repository %s/%s: %s", repositoryNamespace, forgeRepository, strings.TrimSpace(parts[2]+" "+parts[1])) //nolint:staticcheck // It is the name of a kind.
 	})
 }
 
