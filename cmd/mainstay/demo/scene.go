@@ -135,7 +135,11 @@ func (c *scene) planned(ctx context.Context, blocked string) error {
 		if comment.Poster != nil && comment.Poster.UserName == robot && strings.Contains(comment.Body, is.Plan.Digest[:12]) {
 			c.cfg.Log.Print("  the plan is in a comment: %s; risk %s", is.Plan.Summary, strings.ToLower(string(is.Plan.Risk)))
 			for _, f := range is.Findings {
-				c.cfg.Log.Print("  found before anything was written: %s %s", f.Cause, screen.Safe(f.Message))
+				weight := "a warning"
+				if f.Blocking {
+					weight = "must be mended"
+				}
+				c.cfg.Log.Print("  found before anything was written, %s: %s %s", weight, f.Cause, screen.Safe(f.Message))
 			}
 			return nil
 		}
