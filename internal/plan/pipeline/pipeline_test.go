@@ -100,7 +100,7 @@ func TestOf(t *testing.T) {
 			reason: "Functions that know the older field only get what they ask for there.",
 			steps: []Step{{Run: func(_ context.Context, req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 				rsp := compose(req, "x", required(req))
-				rsp.Requirements = &fnv1.Requirements{ExtraResources: map[string]*fnv1.ResourceSelector{"older": named("one")}} //nolint:staticcheck // That is what is tested.
+				rsp.Requirements = &fnv1.Requirements{ExtraResources: map[string]*fnv1.ResourceSelector{"older": named("one")}}
 				return rsp, nil
 			}}},
 			want: want{composed: map[string]any{"x": "older=1"}},

@@ -42,7 +42,7 @@ type certificate struct {
 // read what is there now: it is replaced before it expires.
 func (c Certificates) read(ctx context.Context, hub client.Reader) (*certificate, error) {
 	files := map[string][]byte{"ca.crt": nil, "tls.crt": nil, "tls.key": nil}
-	where := ""
+	var where string
 	switch {
 	case c.Dir != "":
 		where = "folder " + c.Dir
