@@ -22,7 +22,7 @@ export MAINSTAY_BINARIES := $(BIN)
 
 # Packages whose tests start real control planes run one at a time: two cores
 # that serve four API servers at once make every wait longer, not shorter.
-REAL_PACKAGES := ./provider/...
+REAL_PACKAGES := ./provider/... ./test/argocd
 PURE_PACKAGES := ./apis/... ./internal/... ./functions/... ./cmd/... ./hack/... ./examples/... ./dashboards/... ./test/schema/...
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
@@ -73,7 +73,7 @@ test-real: binaries gitea argocd build ## Run the tests on real control planes, 
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
 	$(call say,The provider is killed among a thousand simulated clusters: about five minutes)
 	@go test -v ./test/scale -timeout 30m
-	$(call say,End to end with real Crossplane: about twenty minutes)
+	$(call say,End to end with real Crossplane and Argo CD: about twenty-five minutes)
 	@go test -v ./test/e2e -timeout 45m
 
 .PHONY: bench

@@ -147,6 +147,19 @@ func (g *gitops) changes(t *testing.T) {
 	})
 
 	was := g.content(t, "main", "shop/notes.yaml")
+	settle := func(what string) {
+		t.Helper()
+		eventually(t, time.Minute, "Argo CD is Synced and Healthy "+what, g.allSettled(t, "fleet"))
+		for path := range files {
+			if strings.HasPrefix(path, "applications/") {
+				continue
+			}
+			if base, branch := g.content(t, "main", path), g.content(t, "fleet", path); base != branch {
+				t.Errorf("%s differs %s.\nmain:\n%s\nfleet:\n%s", path, what, base, branch)
+			}
+		}
+		still(t)
+	}
 	number := ask(t, people[author], "notes-2", "Release notes 2.0.0", map[string]string{"shop/notes.yaml": strings.ReplaceAll(was, "notes:1.2.0", "notes:2.0.0")})
 	eventually(t, 2*time.Minute, "the merge request is planned", func() error { return phase(t, number, "Planned") })
 	if got := g.content(t, "fleet", "shop/notes.yaml"); got != was {
@@ -162,14 +175,79 @@ func (g *gitops) changes(t *testing.T) {
 	if !pr.HasMerged {
 		t.Error("the merge request is not merged")
 	}
-	for path := range files {
-		if strings.HasPrefix(path, "applications/") {
-			continue
-		}
-		if base, branch := g.content(t, "main", path), g.content(t, "fleet", path); base != branch {
-			t.Errorf("%s differs.\nmain:\n%s\nfleet:\n%s", path, base, branch)
-		}
+	settle("after the merge")
+
+	g.abandoned(t, people)
+	settle("once it is back")
+	edited(t)
+	settle("without the edit")
+}
+
+// abandoned is a change that crashes on its canary. It halts, and goes back the way it came.
+func (g *gitops) abandoned(t *testing.T, people map[string]*sdk.Client) {
+	t.Helper()
+	was := g.content(t, "main", "shop/notes.yaml")
+	crashes := strings.ReplaceAll(was, "notes:2.0.0", "notes:2.1.0-crashes") + `    - name: carefully
+      type: rollout
+      properties:
+        failureBudget: 0
+        progressDeadline: 20s
+`
+	number := ask(t, people[author], "notes-3", "Release notes 2.1.0", map[string]string{"shop/notes.yaml": crashes})
+	eventually(t, 2*time.Minute, "one that is going to crash is planned", func() error { return phase(t, number, "Planned") })
+	approve(t, people[reviewer], number)
+	eventually(t, 3*time.Minute, "it halts", func() error { return phase(t, number, "Halted") })
+	if got := g.content(t, "main", "shop/notes.yaml"); got != was {
+		t.Errorf("main says what did not work:\n%s", got)
 	}
-	eventually(t, time.Minute, "Argo CD is Synced and Healthy after the merge", g.allSettled(t, "fleet"))
-	still(t)
+	if _, _, err := people[author].CreateIssueComment("platform", "claims", number, sdk.CreateIssueCommentOption{Body: "/abandon"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 3*time.Minute, "it is abandoned", func() error { return phase(t, number, "Abandoned") })
+	pr, _, err := g.admin.GetPullRequest("platform", "claims", number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pr.HasMerged || pr.State != sdk.StateClosed {
+		t.Errorf("the merge request is %s, merged: %v", pr.State, pr.HasMerged)
+	}
+}
+
+// edited by hand is what Argo CD does not see: a component that Git does not have. Where the
+// namespace requires changes it does not roll out.
+func edited(t *testing.T) {
+	t.Helper()
+	north := cluster(t, "platform", "harbour.north-1")
+	hub.must(t, "label", "namespace", "shop", "mainstay.dev/require-change=true", "--overwrite")
+	t.Cleanup(func() {
+		if _, err := hub.run(context.Background(), "", "label", "namespace", "shop", "mainstay.dev/require-change-"); err != nil { //nolint:usetesting // The test's is done by now.
+			t.Error(err)
+		}
+	})
+	patch := func(operation string) {
+		hub.must(t, "-n", "shop", "patch", "productapplication", "notes", "--type=json", "-p", operation)
+	}
+	patch(`[{"op":"add","path":"/spec/components/-","value":{"name":"stowaway","type":"webservice","properties":{"image":"registry.example.org/shop/stowaway:1","cpu":"50m","memory":"32Mi"}}}]`)
+	eventually(t, time.Minute, "the edit is held back", func() error {
+		_, reason, message := condition(hub.get(t, "-n", "shop", "productapplication", "notes"), "Reached")
+		if !strings.Contains(message, "change") {
+			return fmt.Errorf("%s: %s", reason, message)
+		}
+		t.Logf("%s: %s", reason, message)
+		return nil
+	})
+	// Argo CD has looked at it again by then, and lets it be.
+	eventually(t, time.Minute, "Argo CD does not see it", func() error {
+		a := application(t, "shop")
+		synced, _, _ := unstructured.NestedString(a.Object, "status", "sync", "status")
+		health, _, _ := unstructured.NestedString(a.Object, "status", "health", "status")
+		if synced != "Synced" || health == "Healthy" {
+			return fmt.Errorf("it is %s and %s", synced, health)
+		}
+		return nil
+	})
+	if got := north.must(t, "-n", "shop", "get", "deployment", "stowaway", "--ignore-not-found", "-o", "name"); got != "" {
+		t.Errorf("what nobody approved runs: %s", got)
+	}
+	patch(`[{"op":"remove","path":"/spec/components/1"}]`)
 }

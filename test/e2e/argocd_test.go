@@ -190,12 +190,11 @@ func writes(t *testing.T) string {
 // compare anew.
 func still(t *testing.T) {
 	t.Helper()
-	applications := []string{"root", "platform", "shop"}
 	before := writes(t)
 	end := time.Now().Add(4 * gitPoll)
 	eventually(t, 8*gitPoll+time.Minute, "compared anew, over and over", func() error {
 		asked := false
-		for _, name := range applications {
+		for _, name := range []string{"root", "platform", "shop"} {
 			asked = asked || application(t, name).GetAnnotations()["argocd.argoproj.io/refresh"] != ""
 		}
 		switch {
@@ -204,7 +203,7 @@ func still(t *testing.T) {
 		case time.Now().After(end):
 			return nil
 		}
-		hub.must(t, append([]string{"-n", "argocd", "annotate", "applications.argoproj.io", "argocd.argoproj.io/refresh=hard", "--overwrite"}, applications...)...)
+		hub.must(t, "-n", "argocd", "annotate", "applications.argoproj.io", "--all", "argocd.argoproj.io/refresh=hard", "--overwrite")
 		return errors.New("once more")
 	})
 	if after := writes(t); after != before {
