@@ -44,6 +44,9 @@ func (e *explainer) claim(below []Node) Node {
 		n.because = []Cause{{State: Failed, Message: reached.Message, Next: []string{
 			"Correct the field in the claim, and apply it again. What ran before goes on as it was.",
 		}}}
+	case e.Held != nil:
+		n.State = Failed
+		n.because = []Cause{e.held(e.Kind, e.Name, e.Namespace, e.Held)}
 	case reached.Status == isTrue && composite.State == Healthy:
 		n.State = Healthy
 	case reached.Reason == reasonBlocked, reached.Reason == reasonDegraded:

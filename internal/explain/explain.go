@@ -46,6 +46,8 @@ type Input struct {
 	// Packages of Crossplane that are not healthy.
 	Packages []Resource
 
+	// Held says by what change the claim is held back, where it is and has no Rollout that does.
+	Held *v1alpha1.RolloutHold
 	// Rollout of the thing, if there is one.
 	Rollout *v1alpha1.Rollout
 	// Releases of the Rollout, or on the cluster, or the one that is asked about.

@@ -47,7 +47,14 @@ func (e *explainer) stopped(v control.View) []Cause {
 	say := func(word string) string { return control.Command("rollout "+word+" "+v.Name, v.Namespace) }
 	switch {
 	case e.Rollout.Status.AtProvider.Held != nil:
-		return []Cause{e.held(v, e.Rollout.Status.AtProvider.Held)}
+		kind, name := Application, v.Application
+		if v.Fleet != "" {
+			kind, name = Fleet, v.Fleet
+		}
+		if e.Held != nil {
+			return nil // The claim says it.
+		}
+		return []Cause{e.held(kind, name, v.Namespace, e.Rollout.Status.AtProvider.Held)}
 	case v.Behind && v.Failed == nil:
 		return []Cause{{State: Waiting, Message: "The provider has not looked yet at what is wanted now.", Next: []string{
 			"Where that does not change within a minute, is the provider running? kubectl get providers",
@@ -67,14 +74,10 @@ func (e *explainer) stopped(v control.View) []Cause {
 }
 
 // held back because no approved change carries what the claim says.
-func (e *explainer) held(v control.View, h *v1alpha1.RolloutHold) Cause {
-	kind, name := Application, v.Application
-	if v.Fleet != "" {
-		kind, name = Fleet, v.Fleet
-	}
+func (e *explainer) held(kind Kind, name, namespace string, h *v1alpha1.RolloutHold) Cause {
 	c := Cause{State: Waiting, Message: h.Message + ".", Next: []string{
 		"To keep what it says now, open a merge request that says the same, and have it approved. Which are open:",
-		control.Command("change list", v.Namespace),
+		control.Command("change list", namespace),
 	}}
 	if h.ClaimDigest == "" || strings.Contains(h.Message, "cannot tell") {
 		c.Next = []string{"Nothing new begins before that is mended. docs/install.md lists what the provider must be allowed to read."}
@@ -90,8 +93,8 @@ func (e *explainer) held(v control.View, h *v1alpha1.RolloutHold) Cause {
 	if h.Granted == "" {
 		c.Message = fmt.Sprintf("Made by hand: change %s deletes %s (it says %s now).", h.Change, claim, control.Short(h.ClaimDigest))
 	}
-	namespace, change, _ := strings.Cut(h.Change, "/")
-	c.Next = append(c.Next, "Or put back what that change says:", control.Command("change show "+change, namespace))
+	ops, change, _ := strings.Cut(h.Change, "/")
+	c.Next = append(c.Next, "Or put back what that change says:", control.Command("change show "+change, ops))
 	return c
 }
 

@@ -101,17 +101,26 @@ type Progress struct {
 	Retiring []v1alpha1.ClusterProblem
 	// Blocked says whose help is needed, where it is.
 	Blocked string
+	// Held says why what the claim says is held back, where it is. The clusters are then
+	// those that there are.
+	Held string
 	// WasReached is true where what is wanted now was reached before.
 	WasReached bool
 }
 
-// Ready is true where all clusters are.
-func (p Progress) Ready() bool { return p.Settled && p.Clusters.Ready == p.Clusters.Total }
+// Ready is true where all clusters are, and none is held back.
+func (p Progress) Ready() bool {
+	return p.Held == "" && p.Settled && p.Clusters.Ready == p.Clusters.Total
+}
 
 // Outcome returns the reason and the message of the condition Reached.
 func (p Progress) Outcome() (reason, message string) {
 	message = p.message()
 	switch {
+	case p.Held != "" && p.Clusters.Total == 0 && len(p.Retiring) == 0:
+		return v1alpha1.ReasonBlocked, p.Held
+	case p.Held != "":
+		return v1alpha1.ReasonBlocked, p.Held + "; " + message
 	case p.Blocked != "":
 		return v1alpha1.ReasonBlocked, p.Blocked + "; " + message
 	case p.Ready() && len(p.Retiring) == 0:

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/change/grant"
 	"github.com/mainstay-dev/mainstay/internal/explain"
 	"github.com/mainstay-dev/mainstay/internal/names"
 )
@@ -113,6 +114,9 @@ func (g *Gatherer) claim(ctx context.Context) error {
 		return fmt.Errorf("cannot get %s %q: %w", g.in.Kind, g.in.Name, err)
 	}
 	g.in.Claim = resource(u)
+	if err := g.hold(ctx, u); err != nil {
+		return err
+	}
 	name, _, _ := unstructured.NestedString(u.Object, "spec", "resourceRef", "name")
 	if name == "" {
 		return nil
@@ -130,6 +134,30 @@ func (g *Gatherer) claim(ctx context.Context) error {
 		g.in.Composite = resource(x)
 	}
 	return g.optional("Composites", err)
+}
+
+// hold of a fleet, which is held back as a whole: what it says, and what a change carried.
+func (g *Gatherer) hold(ctx context.Context, claim *unstructured.Unstructured) error {
+	if g.in.Kind != explain.Fleet || !slices.ContainsFunc(g.in.Claim.Conditions, func(c explain.Condition) bool { return grant.IsHeld(c.Message) }) {
+		return nil
+	}
+	is := &v1alpha1.ClaimGrant{}
+	err := g.Hub.Get(ctx, types.NamespacedName{Namespace: g.Namespace, Name: grant.Name(string(g.in.Kind), g.in.Name)}, is)
+	spec := &is.Spec
+	switch {
+	case kerrors.IsNotFound(err):
+		spec = nil
+	case err != nil:
+		return g.optional("ClaimGrants", err)
+	}
+	said, _, _ := unstructured.NestedMap(claim.Object, "spec")
+	digest, err := grant.Digest(string(g.in.Kind), g.Namespace, g.in.Name, said)
+	if err != nil {
+		return err
+	}
+	// What the function saw is held back; that it is required was its to find out.
+	g.in.Held = grant.Hold(map[string]string{v1alpha1.LabelRequireChange: "true"}, spec, digest)
+	return nil
 }
 
 // packages that are not healthy, where that is why nothing is composed.

@@ -48,6 +48,23 @@ kind: XClusterFleet
 metadata: {name: prod-x2x4k}
 ---
 apiVersion: mainstay.dev/v1alpha1
+kind: ClusterFleet
+metadata: {name: held, namespace: platform}
+spec: {kubernetesVersion: v1.36.0, resourceRef: {name: prod-x2x4k}}
+status: {conditions: [{type: Reached, status: "False", reason: Blocked, message: "held back: the claim was edited since change ops/claims-41: open a merge request"}]}
+---
+apiVersion: mainstay.dev/v1alpha1
+kind: ClusterFleet
+metadata: {name: made, namespace: platform}
+spec: {kubernetesVersion: v1.36.0, resourceRef: {name: prod-x2x4k}}
+status: {conditions: [{type: Reached, status: "False", reason: Blocked, message: "held back: no approved change carries this claim"}]}
+---
+apiVersion: m.mainstay.dev/v1alpha1
+kind: ClaimGrant
+metadata: {name: clusterfleet.held, namespace: platform}
+spec: {change: ops/claims-41, digest: a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0, claim: {apiVersion: mainstay.dev/v1alpha1, kind: ClusterFleet, namespace: platform, name: held}}
+---
+apiVersion: mainstay.dev/v1alpha1
 kind: FleetCell
 metadata: {name: prod.cell-00, namespace: platform}
 spec: {fleet: prod}
@@ -195,6 +212,16 @@ func TestGather(t *testing.T) {
 			reason: "A cell of another fleet is not looked at.", namespace: "platform",
 			target: []string{"fleet/prod"},
 			want:   want{causes: []string{"Crossplane cannot compose FleetCell prod.cell-00: too many children"}},
+		},
+		"FleetHeld": {
+			reason: "A fleet that was edited by hand is said to be, with the change that would have to be.", namespace: "platform",
+			target: []string{"fleet/held"},
+			want:   want{causes: []string{"Edited by hand: no approved change carries what ClusterFleet held says now (digest f4d63c0227bb). Change ops/claims-41 carries a0a0a0a0a0a0."}},
+		},
+		"FleetMade": {
+			reason: "So is one that was made by hand.", namespace: "platform",
+			target: []string{"fleet/made"},
+			want:   want{causes: []string{"No approved change carries ClusterFleet made (digest b8bdb3e2a38b)."}},
 		},
 		"Cluster": {
 			reason: "A cluster, and what its tenants have there.", namespace: "platform",

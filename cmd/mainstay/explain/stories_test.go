@@ -209,6 +209,25 @@ func stories() map[string]explain.Input {
 	in.NodePools[0].SetConditions(xpv2.Unavailable(), xpv2.ReconcileError(fmt.Errorf("class %q is not known", "gpu.huge"))) //nolint:err113 // Only printed.
 	out["cluster-not-ready"] = in
 
+	fleetHeld := func(h v1alpha1.RolloutHold) explain.Input {
+		in := explain.Input{
+			Kind: explain.Fleet, Namespace: "platform", Name: "prod", Now: controltest.Now, Held: &h,
+			Claim:     claim("ClusterFleet", "False", "Blocked", h.Message+"; 2/2 clusters ready"),
+			Composite: &explain.Resource{Kind: "XClusterFleet", Name: "prod-x2x4k"},
+		}
+		for i := range 2 {
+			in.Clusters = append(in.Clusters, cluster(fmt.Sprintf("prod.eu-%d", i)))
+		}
+		return in
+	}
+	out["fleet-edited-by-hand"] = fleetHeld(v1alpha1.RolloutHold{
+		Message:     "held back: the claim was edited since change ops/claims-41: open a merge request with what it says now, or set it back",
+		ClaimDigest: strings.Repeat("e1", 32), Granted: strings.Repeat("a0", 32), Change: "ops/claims-41",
+	})
+	out["fleet-no-change-carries-it"] = fleetHeld(v1alpha1.RolloutHold{
+		Message: "held back: no approved change carries this claim: open a merge request with it", ClaimDigest: strings.Repeat("e1", 32),
+	})
+
 	out["absent"] = explain.Input{Kind: explain.Application, Namespace: "team-a", Name: "shop", Now: controltest.Now}
 	return out
 }

@@ -4,6 +4,9 @@
 // What a fleet consists of is decided in package fleet. The cells that exist are the
 // memory of which cluster is where: a cell is composed for as long as it has clusters,
 // wanted or on their way out.
+//
+// Invariant: where only an approved change may say what the claim says, and none does, all
+// that is composed stays as it is observed.
 package clusterfleet
 
 import (
@@ -12,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	protectionv1beta1 "github.com/crossplane/crossplane/apis/v2/protection/v1beta1"
 	fnv1 "github.com/crossplane/function-sdk-go/proto/v1"
 
 	mv1alpha1 "github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -41,7 +45,7 @@ func Run(req *fnv1.RunFunctionRequest) (*fnv1.RunFunctionResponse, error) {
 		pipeline.Refuse(rsp, err)
 		return rsp, nil
 	}
-	seen, err := observe(req, rsp, claim.Namespace, &in.Spec)
+	seen, err := observe(req, rsp, claim, &in.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +71,10 @@ type observed struct {
 	config mv1alpha1.ClusterProviderConfigSpec
 	// rollout of the clusters' shapes, where there is one.
 	rollout *mv1alpha1.Rollout
+	// guard against deletion, where there is one.
+	guard *protectionv1beta1.Usage
+	// held says why what the claim says is held back, where it is.
+	held string
 	// wasReached is true where the fleet as it is specified now was reached before.
 	wasReached bool
 }
@@ -77,7 +85,7 @@ type cell struct {
 	state pipeline.State
 }
 
-func observe(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, namespace string, s *v1alpha1.ClusterFleetSpec) (observed, error) {
+func observe(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, claim pipeline.Claim, s *v1alpha1.ClusterFleetSpec) (observed, error) {
 	o := observed{cells: map[int]cell{}}
 	found, err := pipeline.Observed[v1alpha1.FleetCell](req, v1alpha1.GroupVersion.String(), v1alpha1.FleetCellKind)
 	if err != nil {
@@ -100,10 +108,16 @@ func observe(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, namesp
 		return o, err
 	}
 	o.rollout = rollouts[upgrade]
+	if o.guard, err = guardOf(req); err != nil {
+		return o, err
+	}
+	if o.held, err = holdOf(req, rsp, claim); err != nil {
+		return o, err
+	}
 
 	sel := pipeline.Selector{APIVersion: mv1alpha1.GroupVersion.String(), Kind: s.ProviderConfigRef.Kind, Name: s.ProviderConfigRef.Name}
 	if sel.Kind == mv1alpha1.ProviderConfigGVK.Kind {
-		sel.Namespace = namespace
+		sel.Namespace = claim.Namespace
 	}
 	config := &mv1alpha1.ClusterProviderConfig{}
 	if o.lookup, err = pipeline.Require(req, rsp, configRequired, sel, config); err != nil {
@@ -136,6 +150,10 @@ func write(req *fnv1.RunFunctionRequest, rsp *fnv1.RunFunctionResponse, out outc
 		return err
 	}
 	reason, message := out.progress.Outcome()
+	if out.progress.Held != "" {
+		pipeline.ReportHeld(rsp, reason, message)
+		return nil
+	}
 	pipeline.Report(rsp, reason, message)
 	return nil
 }

@@ -28,6 +28,9 @@ type composedCell struct {
 }
 
 func decide(claim pipeline.Claim, s *v1alpha1.ClusterFleetSpec, seen observed) (outcome, error) {
+	if seen.held != "" {
+		return keep(claim, seen), nil
+	}
 	clusters, err := validate(claim.Name, s, seen)
 	if err != nil {
 		return outcome{}, err
@@ -63,12 +66,18 @@ func decide(claim pipeline.Claim, s *v1alpha1.ClusterFleetSpec, seen observed) (
 		}
 	}
 
-	out.status = fleet.SummariseFleet(len(clusters), statuses)
-	out.status.Cells = int32(len(out.cells)) //nolint:gosec // At most MaxFleetCells.
 	if out.rollout = fleet.Rollout(claim.Namespace, claim.Name, s); out.rollout != nil {
 		out.rollout.Spec.ForProvider.ClaimDigest = claim.Digest
 	}
+	out.finish(len(clusters), statuses, seen)
 	out.guard = fleet.Guard(claim.Namespace, claim.Name, s, out.status.Applications)
+	return out, nil
+}
+
+// finish the outcome with how far so many clusters are.
+func (out *outcome) finish(clusters int, statuses []v1alpha1.FleetCellStatus, seen observed) {
+	out.status = fleet.SummariseFleet(clusters, statuses)
+	out.status.Cells = int32(len(out.cells)) //nolint:gosec // At most MaxFleetCells.
 	if out.rollout != nil && seen.rollout != nil {
 		out.status.Upgrade = fleet.UpgradeStatus(seen.rollout)
 		out.progress.Blocked = cmp.Or(out.progress.Blocked, fleet.UpgradeBlocked(seen.rollout))
@@ -76,7 +85,6 @@ func decide(claim pipeline.Claim, s *v1alpha1.ClusterFleetSpec, seen observed) (
 	out.progress.Clusters = out.status.Clusters
 	out.progress.Problems = out.status.Problems
 	out.progress.Retiring = fleet.Retiring(statuses)
-	return out, nil
 }
 
 // validate a fleet, also against its provider configuration where that is known, and

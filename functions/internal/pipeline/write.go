@@ -22,6 +22,9 @@ import (
 const (
 	WaitingTTL = 25 * time.Second
 	ReachedTTL = 10 * time.Minute
+	// HeldTTL is how long a change that was approved waits, where Crossplane had not seen
+	// its grant yet: nobody wakes the function for what it only requires.
+	HeldTTL = 10 * time.Second
 )
 
 // maxMessageBytes bounds the message of a condition: it is the claim's one line.
@@ -41,6 +44,12 @@ func Report(rsp *fnv1.RunFunctionResponse, reason, message string) {
 	}
 	c(rsp, v1alpha1.ConditionReached, reason).WithMessage(oneLine(message)).TargetCompositeAndClaim()
 	rsp.Meta.Ttl = durationpb.New(ttl)
+}
+
+// ReportHeld sets the condition Reached of what is held back.
+func ReportHeld(rsp *fnv1.RunFunctionResponse, reason, message string) {
+	Report(rsp, reason, message)
+	rsp.Meta.Ttl = durationpb.New(HeldTTL)
 }
 
 // Refuse a claim: its condition Reached names what is wrong, and Crossplane neither

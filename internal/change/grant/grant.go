@@ -125,16 +125,22 @@ func Hold(namespaceLabels map[string]string, g *v1alpha1.ClaimGrantSpec, digest 
 	return h
 }
 
+// heldBack begins all that Held says.
+const heldBack = "held back: "
+
+// IsHeld is true of a message that begins with what Held says.
+func IsHeld(message string) bool { return strings.HasPrefix(message, heldBack) }
+
 // Held says why what a claim says must not be rolled out. Empty where it may. It is
 // asked where a grant is required. Without a grant nothing may.
 func Held(g *v1alpha1.ClaimGrantSpec, digest string) string {
 	switch {
 	case g == nil:
-		return "held back: no approved change carries this claim: open a merge request with it"
+		return heldBack + "no approved change carries this claim: open a merge request with it"
 	case digest == "":
-		return "held back: what it was rendered from is not known: the composition function is too old"
+		return heldBack + "what it was rendered from is not known: the composition function is too old"
 	case slices.Contains([]string{g.Digest, g.Before}, digest):
 		return ""
 	}
-	return fmt.Sprintf("held back: the claim was edited since change %s: open a merge request with what it says now, or set it back", g.Change)
+	return fmt.Sprintf(heldBack+"the claim was edited since change %s: open a merge request with what it says now, or set it back", g.Change)
 }
