@@ -22,8 +22,8 @@ import (
 const (
 	WaitingTTL = 25 * time.Second
 	ReachedTTL = 10 * time.Minute
-	// HeldTTL is how long a change that was approved waits, where Crossplane had not seen
-	// its grant yet: nobody wakes the function for what it only requires.
+	// HeldTTL is how long a change that was approved waits at most, where Crossplane had
+	// not seen its grant yet.
 	HeldTTL = 10 * time.Second
 )
 
