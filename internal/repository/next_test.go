@@ -214,7 +214,7 @@ func TestMany(t *testing.T) {
 func TestProperties(t *testing.T) {
 	phases := []v1alpha1.ChangePhase{"", v1alpha1.ChangePlanned, v1alpha1.ChangeQueued, v1alpha1.ChangeExecuting, v1alpha1.ChangeHalted, v1alpha1.ChangeCompleted, v1alpha1.ChangeAbandoned}
 	for seed := range uint64(5000) {
-		r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // A seed has to give the same again.
+		r := rand.New(rand.NewPCG(seed, 1))
 		o := Observed{Before: map[int64]Request{}}
 		has, listed := map[int64]Change{}, map[int64]Request{}
 		for n := range int64(12) {

@@ -72,7 +72,7 @@ type entry struct {
 }
 
 // Open a Repository, or what is open of it. Nobody but the hub is asked. An error that
-// is a *Problem needs somebody to do something; others may pass.
+// is an *OpenError needs somebody to do something; others may pass.
 func (p *Pool) Open(ctx context.Context, r *v1alpha1.Repository) (*Repo, error) {
 	if r.GetUID() == "" {
 		return nil, problemf(Invalid, "Repository %q has no uid", r.GetName())
@@ -121,11 +121,11 @@ func (p *Pool) renew(e *entry, r *v1alpha1.Repository, token string, ca []byte) 
 
 	driver, err := drivers.For(string(r.Spec.ForProvider.Forge))
 	if err != nil {
-		return &Problem{Reason: Invalid, Message: "spec.forProvider." + err.Error(), Cause: err}
+		return &OpenError{Reason: Invalid, Message: "spec.forProvider." + err.Error(), Cause: err}
 	}
 	f, err := driver.New(fc)
 	if err != nil {
-		return &Problem{Reason: Invalid, Message: fmt.Sprintf("Repository cannot be used: %v", err), Cause: err}
+		return &OpenError{Reason: Invalid, Message: fmt.Sprintf("Repository cannot be used: %v", err), Cause: err}
 	}
 	if e.mirror == nil || e.ca != string(ca) {
 		m, err := git.Open(gc)
@@ -158,7 +158,7 @@ func mirrorProblem(err error) error {
 	if _, ok := errors.AsType[*os.PathError](err); ok {
 		reason = NoMirror
 	}
-	return &Problem{Reason: reason, Message: fmt.Sprintf("mirror of the Repository cannot be opened: %v", err), Cause: err}
+	return &OpenError{Reason: reason, Message: fmt.Sprintf("mirror of the Repository cannot be opened: %v", err), Cause: err}
 }
 
 // Close a Repository that is gone, and remove what there is of it on disk.

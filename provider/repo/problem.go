@@ -18,8 +18,8 @@ const (
 	NoMirror Reason = "NoMirror"
 )
 
-// A Problem is why a Repository cannot be opened. It holds no secret.
-type Problem struct {
+// An OpenError is why a Repository cannot be opened. It holds no secret.
+type OpenError struct {
 	Reason Reason
 	// Message names the field, and says what to do.
 	Message string
@@ -28,19 +28,19 @@ type Problem struct {
 }
 
 // Error says what is wrong and what to do.
-func (p *Problem) Error() string { return p.Message }
+func (e *OpenError) Error() string { return e.Message }
 
 // Unwrap returns the cause.
-func (p *Problem) Unwrap() error { return p.Cause }
+func (e *OpenError) Unwrap() error { return e.Cause }
 
 // ReasonOf an error, or "" where it is none of this package's. Such an error may pass.
 func ReasonOf(err error) Reason {
-	if p, ok := errors.AsType[*Problem](err); ok {
+	if p, ok := errors.AsType[*OpenError](err); ok {
 		return p.Reason
 	}
 	return ""
 }
 
-func problemf(r Reason, format string, args ...any) *Problem {
-	return &Problem{Reason: r, Message: fmt.Sprintf(format, args...)}
+func problemf(r Reason, format string, args ...any) *OpenError {
+	return &OpenError{Reason: r, Message: fmt.Sprintf(format, args...)}
 }

@@ -107,16 +107,20 @@ func TestProblems(t *testing.T) {
 			want: NoSecret, says: `has no key "token", or it is empty`,
 		},
 		"NoCA": {
-			reason:     "The other Secret is named as well.",
-			repository: repository(func(p *v1alpha1.RepositoryParameters) { p.CASecretRef = &v1alpha1.SecretKeyReference{Name: "ca", Key: "crt"} }),
-			secrets:    []client.Object{secret("forge", "token", secretToken)},
-			want:       NoSecret, says: "spec.forProvider.caSecretRef: there is no Secret",
+			reason: "The other Secret is named as well.",
+			repository: repository(func(p *v1alpha1.RepositoryParameters) {
+				p.CASecretRef = &v1alpha1.SecretKeyReference{Name: "ca", Key: "crt"}
+			}),
+			secrets: []client.Object{secret("forge", "token", secretToken)},
+			want:    NoSecret, says: "spec.forProvider.caSecretRef: there is no Secret",
 		},
 		"BadCA": {
-			reason:     "What is no certificate is refused.",
-			repository: repository(func(p *v1alpha1.RepositoryParameters) { p.CASecretRef = &v1alpha1.SecretKeyReference{Name: "ca", Key: "crt"} }),
-			secrets:    []client.Object{secret("forge", "token", secretToken), secret("ca", "crt", "not PEM")},
-			want:       Invalid, says: "give certificates in PEM",
+			reason: "What is no certificate is refused.",
+			repository: repository(func(p *v1alpha1.RepositoryParameters) {
+				p.CASecretRef = &v1alpha1.SecretKeyReference{Name: "ca", Key: "crt"}
+			}),
+			secrets: []client.Object{secret("forge", "token", secretToken), secret("ca", "crt", "not PEM")},
+			want:    Invalid, says: "give certificates in PEM",
 		},
 		"BadURL": {
 			reason:     "So is an address that is of no repository.",

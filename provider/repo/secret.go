@@ -38,7 +38,7 @@ func (p *Pool) WebhookSecret(ctx context.Context, r *v1alpha1.Repository) (forge
 // An answer of the API server about one key of a Secret.
 type answer struct {
 	value   []byte
-	problem *Problem
+	problem *OpenError
 	at      time.Time
 }
 

@@ -403,7 +403,9 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("who only observes writes nothing: got %q", got)
 	}
 
-	w = newWorld(t, func(r *v1alpha1.Repository) { meta.AddAnnotations(r, map[string]string{meta.AnnotationKeyReconciliationPaused: "true"}) })
+	w = newWorld(t, func(r *v1alpha1.Repository) {
+		meta.AddAnnotations(r, map[string]string{meta.AnnotationKeyReconciliationPaused: "true"})
+	})
 	w.propose("first")
 	r, again := w.reconcile()
 	if r.GetCondition(xpv2.TypeSynced).Reason != xpv2.ReasonReconcilePaused || w.requests.Load() != 0 || again != 0 {

@@ -142,4 +142,3 @@ func (s *site) repository(name string) []client.Object {
 func (s *site) secret(person string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "forge"}, Data: map[string][]byte{"token": []byte(s.token(person))}}
 }
-

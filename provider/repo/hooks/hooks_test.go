@@ -182,14 +182,14 @@ func TestFlood(t *testing.T) {
 
 func TestListener(t *testing.T) {
 	w := newWorld(t)
-	at, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It listens at once.
+	at, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	l, ended := &Listener{Handler: w}, make(chan error, 1)
 	go func() { ended <- l.Serve(ctx, at) }()
-	resp, err := http.Post("http://"+at.Addr().String()+path, "application/json", bytes.NewReader([]byte(request))) //nolint:noctx // A test's own.
+	resp, err := http.Post("http://"+at.Addr().String()+path, "application/json", bytes.NewReader([]byte(request)))
 	if err != nil {
 		t.Fatal(err)
 	}
