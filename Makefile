@@ -11,6 +11,12 @@ KUBERNETES_VERSION := v1.35.3
 CROSSPLANE_VERSION := v2.4.0
 # How many clusters `make bench` simulates.
 CLUSTERS ?= 100
+# How many changes `make throughput` has, on how many clusters, and how many at a time. With
+# MINUTES it opens none after so long.
+CHANGES ?= 500
+SITES ?= 1000
+AUTHORS ?= 24
+MINUTES ?= 0
 # Where `make package` pushes to, where it is asked to push.
 REGISTRY ?=
 
@@ -81,6 +87,12 @@ bench: binaries build peer ## Run the benchmarks, and measure what a change to C
 	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/...
 	$(call say,A change to $(CLUSTERS) clusters against a floor: about twenty-five minutes)
 	@go run ./test/bench --binaries $(BIN) --clusters $(CLUSTERS) --out $(OUT)/bench.md
+
+.PHONY: throughput
+throughput: binaries gitea build ## Have CHANGES merge requests flow through a real Gitea to SITES simulated clusters.
+	$(call say,$(CHANGES) changes on $(SITES) simulated clusters)
+	@MAINSTAY_THROUGHPUT_CHANGES=$(CHANGES) MAINSTAY_THROUGHPUT_CLUSTERS=$(SITES) MAINSTAY_THROUGHPUT_AUTHORS=$(AUTHORS) \
+		MAINSTAY_THROUGHPUT_MINUTES=$(MINUTES) go test -v -count 1 ./test/throughput -timeout 4h
 
 .PHONY: measure-breaker
 measure-breaker: binaries build ## Time 25 real clusters with Crossplane's default circuit breaker. Wants 10 GiB.

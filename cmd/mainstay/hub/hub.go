@@ -43,6 +43,8 @@ type Config struct {
 	DefaultCircuitBreaker bool
 	// Simulator gives the hub a simulator of clusters in a process of its own.
 	Simulator bool
+	// SimulatorArgs and ProviderArgs are given to these programs, besides those they need.
+	SimulatorArgs, ProviderArgs []string
 	// Log of steps. It may be nil.
 	Log *step.Log
 }

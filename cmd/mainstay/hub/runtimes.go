@@ -84,12 +84,11 @@ func (h *Hub) startProvider(ctx context.Context, waiting step.Waiting) error {
 	program := h.binary("provider")
 	spec := process.Spec{
 		Dir: h.path("provider"), Name: "provider", Path: program,
-		Args: []string{
+		Args: append([]string{
 			"--local-binaries=" + h.cfg.Binaries, "--local-state=" + h.Clusters(), simulated,
-			"--mirrors=" + h.path("mirrors"),
 			"--health-address=" + address(health), "--metrics-address=" + address(metrics),
 			"--mirrors=" + h.path("mirrors"), "--webhook-address=" + address(hooks),
-		},
+		}, h.cfg.ProviderArgs...),
 		Env:   []string{"KUBECONFIG=" + kubeconfig, "POD_NAMESPACE=" + systemNamespace, "HOME=" + h.cfg.State},
 		Files: []string{kubeconfig, program},
 	}
@@ -106,7 +105,7 @@ func (h *Hub) startSimulator(ctx context.Context, waiting step.Waiting) error {
 	program := h.binary("mainstay")
 	spec := process.Spec{
 		Dir: h.path("simulator"), Name: "simulator", Path: program,
-		Args:  []string{"simulator", "--state", h.path("simulator"), "--address", address(port)},
+		Args:  append([]string{"simulator", "--state", h.path("simulator"), "--address", address(port)}, h.cfg.SimulatorArgs...),
 		Env:   []string{"HOME=" + h.cfg.State},
 		Files: []string{program},
 	}
