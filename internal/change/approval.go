@@ -71,6 +71,9 @@ func (n *run) weigh() {
 		n.is.Missing = listed(objects, 5) + " asked for changes"
 	case len(who) < int(need):
 		n.is.Missing = fmt.Sprintf("%d of %d approvals", len(who), need) + from(rule.From)
+		if rule.From != nil {
+			n.is.Missing += n.unknown(*rule.From)
+		}
 		if p.Irreversible != "" {
 			n.is.Missing += ", because it cannot be taken back: " + p.Irreversible
 		}
@@ -139,7 +142,7 @@ func (n *run) stale(a *v1alpha1.ChangeApproval, rule v1alpha1.ApprovalRule) stri
 	case rule.From == nil && !r.Reviews[i].By.Writes:
 		return a.By + " may not write to the repository"
 	case rule.From != nil && !r.Reviews[i].By.among(*rule.From):
-		return a.By + " is not one of those who are asked"
+		return a.By + " is not one of those who are asked" + n.unknown(*rule.From)
 	}
 	return ""
 }
@@ -165,6 +168,16 @@ func from(p *v1alpha1.People) string {
 		return ""
 	}
 	return " from " + listed(append(slices.Clone(p.Users), p.Teams...), 5)
+}
+
+// unknown says of which team among people it is not known who is in it.
+func (n *run) unknown(people v1alpha1.People) string {
+	for _, t := range people.Teams {
+		if why := n.o.TeamProblems[t]; why != "" {
+			return fmt.Sprintf(" (it is not known who is in %s: %s)", t, why)
+		}
+	}
+	return ""
 }
 
 // listed names, some of them.

@@ -70,7 +70,11 @@ func (n *run) obeyComment(c Comment) {
 	p := n.is.Plan
 	switch {
 	case !c.By.Writes && !n.mayCallEmergency(c.By):
-		n.refuse(said, "only who may write to the repository may say it")
+		why := "only who may write to the repository may say it"
+		if e := n.spec.Repository.Emergency; e != nil {
+			why += n.unknown(e.From)
+		}
+		n.refuse(said, why)
 	case p != nil && p.Shown != nil && c.At.Before(p.Shown.Time):
 		n.refuse(said, "it was said of an older plan: say it again")
 	default:
@@ -211,7 +215,7 @@ func (n *run) hearEmergency(c command) {
 	case n.spec.Repository.Emergency == nil:
 		n.refuse(c, "the Repository has no emergency policy")
 	case !n.mayCallEmergency(c.by):
-		n.refuse(c, "it takes one of those in the emergency policy")
+		n.refuse(c, "it takes one of those in the emergency policy"+n.unknown(n.spec.Repository.Emergency.From))
 	case c.reason == "":
 		n.refuse(c, "it takes a reason: /emergency <reason>")
 	case slices.ContainsFunc(n.is.Emergency, func(w v1alpha1.ChangeWord) bool { return w.By == c.by.Name && w.Digest == n.is.Plan.Digest }):

@@ -38,6 +38,8 @@ type Observed struct {
 	Self string
 	// Request is the merge request.
 	Request *Request
+	// TeamProblems say why it is not known who is in a team, by team. Nobody is, then.
+	TeamProblems map[string]string
 	// Git is what the mirror has of it.
 	Git Git
 	// Shown is what the comment on the merge request shows.

@@ -59,6 +59,7 @@ func TestApprovals(t *testing.T) {
 		policy  v1alpha1.ApprovalPolicy
 		plan    func(*v1alpha1.ChangePlan)
 		reviews []Review
+		teams   map[string]string
 		want    string
 	}{
 		"None":        {reason: "Somebody has to.", want: "0 of 1 approvals"},
@@ -79,13 +80,22 @@ func TestApprovals(t *testing.T) {
 		"NextHigher":  {reason: "Where there is no rule, the next higher one is meant.", policy: v1alpha1.ApprovalPolicy{Rules: []v1alpha1.ApprovalRule{{Risk: v1alpha1.RiskCritical, Count: 3}}}, reviews: []Review{review("bob")}, want: "1 of 3"},
 		"UnknownRisk": {reason: "What is not known is as bad as can be.", plan: func(p *v1alpha1.ChangePlan) { p.Risk = "Tiny" }, reviews: []Review{review("bob")}, want: "1 of 2"},
 		"Team":        {reason: "A team's member counts, without the right to write.", policy: from1(v1alpha1.People{Teams: []string{"ops/sre"}}), reviews: []Review{review("bob", func(r *Review) { r.By = Person{Name: "bob", Teams: []string{"ops/sre"}} })}},
+		"OtherTeam":   {reason: "That of another does not.", policy: from1(v1alpha1.People{Teams: []string{"ops/sre"}}), reviews: []Review{review("bob", func(r *Review) { r.By.Teams = []string{"ops/dev"} })}, want: "0 of 1 approvals from ops/sre"},
+		"TeamUnknown": {
+			reason: "Who is in a team that nobody can look into is in none, and that is said.", policy: from1(v1alpha1.People{Teams: []string{"ops/sre"}}), reviews: []Review{review("bob")},
+			teams: map[string]string{"ops/sre": "forge says no"}, want: "0 of 1 approvals from ops/sre (it is not known who is in ops/sre: forge says no)",
+		},
+		"TeamBeside": {
+			reason: "Who is named counts nevertheless.", policy: from1(v1alpha1.People{Users: []string{"bob"}, Teams: []string{"ops/sre"}}), reviews: []Review{review("bob")},
+			teams: map[string]string{"ops/sre": "forge says no"},
+		},
 		"NotAsked":    {reason: "Others do not.", policy: from1(v1alpha1.People{Users: []string{"zoe"}}), reviews: []Review{review("bob")}, want: "0 of 1 approvals from zoe"},
 		"Objection":   {reason: "Who objects is heard.", reviews: []Review{review("bob"), review("zoe", func(r *Review) { r.Approves = false })}, want: "zoe asked for changes"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			n := &run{now: shown.Add(time.Hour)}
-			n.spec.Repository.Approval = tc.policy
+			n.spec.Repository.Approval, n.o.TeamProblems = tc.policy, tc.teams
 			n.is.Plan = &v1alpha1.ChangePlan{Digest: "d1", HeadSHA: head, Risk: v1alpha1.RiskLow, Shown: &metav1.Time{Time: shown}}
 			if tc.plan != nil {
 				tc.plan(n.is.Plan)

@@ -28,6 +28,8 @@ const (
 	MaxFiles = 3000
 	// MaxComments read in one go, and of reviews.
 	MaxComments = 1000
+	// MaxMembers of one team.
+	MaxMembers = 1000
 	// MaxText is the length in bytes to which descriptions and comments are cut.
 	MaxText = 64 << 10
 	// MaxDescription is the length in characters of a status's description. All
@@ -43,6 +45,7 @@ type Forge interface {
 	Statuses
 	Settings
 	Account
+	Teams
 }
 
 // MergeRequests reads and ends merge requests, which GitHub and Gitea call pull
@@ -110,6 +113,17 @@ type Settings interface {
 	// and pushes. The forge does not tell the secret, so it is set each time: call
 	// it when URL or secret have changed.
 	EnsureWebhook(ctx context.Context, w Webhook) error
+}
+
+// Teams are people that a forge keeps together: teams of organizations, with GitLab
+// groups.
+type Teams interface {
+	// Members of a team by name, sorted. It is named as CheckTeam takes it. A team that
+	// is not there, or that the token may not look into, is NotFound or Forbidden, and
+	// one with more than MaxMembers is Invalid: nobody is a member by mistake. With
+	// Gitea the token's user has to be in the team, or to own the organization; with
+	// GitLab members of groups above are none of it.
+	Members(ctx context.Context, team string) ([]string, error)
 }
 
 // Account is what the token is good for.

@@ -33,6 +33,30 @@ func CheckName(what, name string) error {
 	return nil
 }
 
+// CheckTeam takes the name of a team apart, <organization>/<team>. With GitLab the
+// organization is the path of a group, with groups in between.
+func CheckTeam(team string) (organization, name string, err error) {
+	i := strings.LastIndexByte(team, '/')
+	if i < 0 || len(team) > 256 {
+		return "", "", Refusef(Invalid, "%q is no name of a team: write <organization>/<team>", Cut(team, 256))
+	}
+	for part := range strings.SplitSeq(team, "/") {
+		if !segment.MatchString(part) || strings.Trim(part, ".") == "" {
+			return "", "", Refusef(Invalid, "%q is no name of a team: write <organization>/<team>", team)
+		}
+	}
+	return team[:i], team[i+1:], nil
+}
+
+// MembersOf a team, of whom there may be more than can be told.
+func MembersOf(names []string, more bool) ([]string, error) {
+	if more {
+		return nil, Refusef(Invalid, "it has more than %d members: name a smaller one", MaxMembers)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 // Check refuses a merge that does not say what it merges: forges take an empty head
 // for any head.
 func (m Merge) Check() error {

@@ -225,6 +225,10 @@ func (f *fakeForge) Rights(_ context.Context, who string) (forge.Rights, error) 
 	return f.rights[who], f.down
 }
 
+func (f *fakeForge) Members(_ context.Context, team string) ([]string, error) {
+	return nil, forge.Refusef(forge.NotFound, "there is no team %s", team)
+}
+
 func (f *fakeForge) Statuses(_ context.Context, sha string) ([]forge.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -2,6 +2,7 @@ package forgetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -172,4 +173,34 @@ func (s *suite) rights(t *testing.T) {
 	}
 	_, err := s.f.Rights(t.Context(), "..")
 	s.want(t, "Rights(..)", err, forge.Invalid)
+}
+
+// teams: of those that the token may look into, whoever is in them.
+func (s *suite) teams(t *testing.T) {
+	sre := s.Team(t, "sre", Bot, Reviewer, Stranger)
+	s.Team(t, "sre-on-call", Bot, Author)
+	hidden := s.Team(t, "hidden", Reviewer)
+	got, err := s.f.Members(t.Context(), sre)
+	noError(t, "Members("+sre+")", err)
+	same(t, "Members("+sre+")", []string{Bot, Reviewer, Stranger}, got)
+	for _, team := range []string{hidden, "data/no-such-team", "no-such-organization/sre"} {
+		_, err := s.f.Members(t.Context(), team)
+		s.want(t, "Members("+team+")", err, forge.NotFound, forge.Forbidden)
+	}
+	for _, team := range []string{"", "sre", "data/", "/sre", "data/../sre", "data/s re", "data/sre?x=y", "data/sr%65"} {
+		_, err := s.f.Members(t.Context(), team)
+		s.want(t, "Members("+team+")", err, forge.Invalid)
+	}
+	_, err = s.as(t, Stranger).Members(t.Context(), hidden)
+	s.want(t, "Members("+hidden+") by a stranger", err, forge.NotFound, forge.Forbidden)
+
+	many := []string{Bot}
+	for i := range 120 {
+		many = append(many, fmt.Sprintf("member-%03d", i))
+	}
+	large := s.Team(t, "large", many...)
+	slices.Sort(many)
+	got, err = s.f.Members(t.Context(), large)
+	noError(t, "Members("+large+")", err)
+	same(t, "Members("+large+")", many, got)
 }

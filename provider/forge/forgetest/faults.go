@@ -98,6 +98,7 @@ var calls = map[string]func(context.Context, forge.Forge) error{
 	},
 	"Approvals": func(ctx context.Context, f forge.Forge) error { _, err := f.Approvals(ctx, 1); return err },
 	"Rights":    func(ctx context.Context, f forge.Forge) error { _, err := f.Rights(ctx, Author); return err },
+	"Members":   func(ctx context.Context, f forge.Forge) error { _, err := f.Members(ctx, "data/sre"); return err },
 	"Statuses":  func(ctx context.Context, f forge.Forge) error { _, err := f.Statuses(ctx, faultSHA); return err },
 	"SetStatus": func(ctx context.Context, f forge.Forge) error {
 		return f.SetStatus(ctx, faultSHA, forge.Status{Context: "mainstay/plan", State: forge.StatusPending})

@@ -47,6 +47,7 @@ func Run(t *testing.T, w World) {
 		{"UpsertCommentOfOthers", s.upsertCommentOfOthers},
 		{"Approvals", s.approvals},
 		{"Rights", s.rights},
+		{"Teams", s.teams},
 		{"Merge", s.merge},
 		{"MergeSquash", s.mergeSquash},
 		{"MergeMovedHead", s.mergeMovedHead},

@@ -28,6 +28,7 @@ type World interface {
 	Access
 	Git
 	People
+	Organization
 }
 
 // Access to the forge.
@@ -54,6 +55,12 @@ type People interface {
 	Unsay(t *testing.T, number, comment int64)
 	// Review the head as it is. With Dismissed it is taken back what was said before.
 	Review(t *testing.T, person string, number int64, v forge.Verdict)
+}
+
+// An Organization has teams.
+type Organization interface {
+	// Team of members, made anew. It returns its full name.
+	Team(t *testing.T, name string, members ...string) string
 }
 
 // A Push of one commit.

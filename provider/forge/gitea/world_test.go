@@ -222,3 +222,27 @@ func (w *world) Review(t *testing.T, person string, number int64, v forge.Verdic
 		t.Fatal(err)
 	}
 }
+
+func (w *world) Team(t *testing.T, name string, members ...string) string {
+	t.Helper()
+	admin, err := w.server.Client(t.Context(), w.server.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	team, _, err := admin.CreateTeam(org, sdk.CreateTeamOption{Name: name, Permission: sdk.AccessModeRead, Units: []sdk.RepoUnitType{sdk.RepoUnitCode}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	no := false
+	for _, m := range members {
+		if _, ok := w.tokens[m]; !ok {
+			if _, _, err := admin.AdminCreateUser(sdk.CreateUserOption{Username: m, Email: m + "@example.test", Password: "password of " + m, MustChangePassword: &no}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := admin.AddTeamMember(team.ID, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return org + "/" + name
+}

@@ -12,8 +12,7 @@
 //     locks are lost, is read again from the API server first. Whatever is written is fenced
 //     once more by who writes it.
 //
-// Deliberately absent: teams. Forges are not asked who is in them yet, so nobody is. And bundles:
-// a plan does not name them, so only which clusters are moved is compared with it.
+// Deliberately absent: bundles. A plan does not name them, so only which clusters are moved is compared with it.
 package observe
 
 import (
@@ -46,6 +45,7 @@ type Observer struct {
 	mu       sync.Mutex
 	memories map[types.UID]*memory
 	people   map[person]known
+	teams    map[team]membership
 }
 
 // An Input is what is looked at.

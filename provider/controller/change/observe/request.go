@@ -60,6 +60,7 @@ func (o *Observer) request(ctx context.Context, in Input, m *memory, out *change
 		return
 	}
 	out.Comments = comments
+	o.inTeams(ctx, in, out)
 }
 
 // due is true where the forge may have something new.

@@ -13,6 +13,16 @@ import (
 )
 
 func ghSettings(s *server) {
+	s.on("GET /api/v3/orgs/{org}/teams/{team}/members", noRights, "page per_page", func(c *call) {
+		all := c.members(c.r.PathValue("org"), c.r.PathValue("team"))
+		out := []map[string]any{}
+		for _, p := range all {
+			out = append(out, map[string]any{"login": p})
+		}
+		if all != nil {
+			paged(c, out)
+		}
+	})
 	s.on("GET "+ghAPI+"/branches/{branch}", mayRead, "", func(c *call) {
 		b := c.r.PathValue("branch")
 		if _, ok := c.repo.branches[b]; !ok {

@@ -42,6 +42,7 @@ func NewGitLab(t *testing.T, driver forge.Driver) *World {
 	glRequests(s)
 	glNotes(s)
 	glApprovals(s)
+	glGroups(s)
 	glStatuses(s)
 	glSettings(s)
 	s.repo.deliver = func(h hook, number int64, kind string) { glDeliver(t, s, h, number, kind) }
@@ -250,6 +251,24 @@ func glApprovals(s *server) {
 			}
 		}
 		paged(c, out)
+	})
+}
+
+// glGroups: their own members, whom an administrator may have blocked, and who may have next to no rights.
+func glGroups(s *server) {
+	s.on("GET /api/v4/groups/{group}/members", noRights, "page per_page", func(c *call) {
+		owner, team, _ := strings.Cut(c.r.PathValue("group"), "/")
+		all := c.members(owner, team)
+		out := []map[string]any{
+			{"username": "blocked", "state": "blocked", "access_level": 30},
+			{"username": "minimal", "state": "active", "access_level": 5},
+		}
+		for _, p := range all {
+			out = append(out, map[string]any{"username": p, "state": "active", "access_level": 20})
+		}
+		if all != nil {
+			paged(c, out)
+		}
 	})
 }
 

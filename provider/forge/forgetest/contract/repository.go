@@ -36,6 +36,7 @@ type Repository struct {
 	// branches by name; those of forks are "fork:name".
 	branches map[string]string
 	people   map[string]int
+	teams    map[string][]string
 	requests []*request
 	statuses map[string][]status
 	contexts map[string][]string
@@ -99,7 +100,7 @@ type hook struct {
 func NewRepository(files, people map[string]string) *Repository {
 	r := &Repository{
 		now:     time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
-		commits: map[string]commit{}, branches: map[string]string{}, people: map[string]int{},
+		commits: map[string]commit{}, branches: map[string]string{}, people: map[string]int{}, teams: map[string][]string{},
 		statuses: map[string][]status{}, contexts: map[string][]string{}, guarded: map[string]bool{},
 		deliver: func(hook, int64, string) {},
 	}
@@ -108,6 +109,13 @@ func NewRepository(files, people map[string]string) *Repository {
 	}
 	r.branches["main"] = r.commitFiles(files)
 	return r
+}
+
+// Team makes a team of the organization, or replaces its members.
+func (r *Repository) Team(name string, members ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.teams[name] = members
 }
 
 // tick lets a second pass, so that what happens has an order.

@@ -175,6 +175,17 @@ func paged[T any](c *call, all []T) {
 	c.give(http.StatusOK, append([]T{}, all[from:to]...))
 }
 
+// members of a team, which only they see. Nil where there is none.
+func (c *call) members(organization, team string) []string {
+	owner, _, _ := strings.Cut(FullName, "/")
+	all := c.repo.teams[team]
+	if organization != owner || !slices.Contains(all, c.person) {
+		c.refuse(http.StatusNotFound, "Not Found")
+		return nil
+	}
+	return all
+}
+
 // A World for the suite, on a server.
 type World struct {
 	s      *server
@@ -234,4 +245,11 @@ func (w *World) Unsay(_ *testing.T, number, comment int64) { w.s.repo.Unsay(numb
 // Review the head.
 func (w *World) Review(_ *testing.T, person string, number int64, v forge.Verdict) {
 	w.s.repo.Review(person, number, string(v))
+}
+
+// Team of members.
+func (w *World) Team(_ *testing.T, name string, members ...string) string {
+	w.s.repo.Team(name, members...)
+	owner, _, _ := strings.Cut(FullName, "/")
+	return owner + "/" + name
 }
