@@ -110,3 +110,13 @@ func (a Action) Writes() bool {
 	}
 	return false
 }
+
+// OnHub is true where an action takes nothing but the hub. It is done also where neither forge nor Git
+// can be reached: nobody has to wait for them to halt what runs.
+func (a Action) OnHub() bool {
+	switch a.Verb {
+	case DoLock, DoUnlock, DoSeal, DoPause, DoUnpause, DoRetry, DoAllow:
+		return true
+	}
+	return false
+}

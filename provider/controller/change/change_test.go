@@ -2,11 +2,13 @@ package change
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -30,7 +32,7 @@ func TestChanges(t *testing.T) {
 	hub, cfg := startHub(t)
 	t.Run("ByItself", func(t *testing.T) { byItself(t, hub, cfg) })
 	for name, run := range map[string]func(*testing.T, client.Client){
-		"WholeLife": wholeLife, "CrashAfterRecord": crashAfterRecord, "ForgeDownForAnHour": forgeDown, "NoRights": noRights, "TokenExpired": tokenExpired,
+		"WholeLife": wholeLife, "CrashAfterRecord": crashAfterRecord, "ForgeDownForAnHour": forgeDown, "ToldWhileNotOpen": toldWhileNotOpen, "NoRights": noRights, "TokenExpired": tokenExpired,
 		"ClosedBySomebody": closed, "Overlapping": overlapping, "Leaving": leaving, "Failing": failing, "EditedBefore": editedBefore, "Refused": refusedPlan,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, hub) })
@@ -199,6 +201,47 @@ func forgeDown(t *testing.T, hub client.Client) {
 	if got := h.settled(n).GetCondition(xpv2.TypeSynced); got.Status != corev1.ConditionTrue || c.Status.AtProvider.Merged.Untrue != "" {
 		t.Errorf("it goes on when the forge is back, got %+v, %+v", got, c.Status.AtProvider.Merged)
 	}
+}
+
+// What is said on the hub is obeyed where the Repository is not open, by a provider that never saw it open.
+func toldWhileNotOpen(t *testing.T, hub client.Client) {
+	h, n := executing(t, hub)
+	h.rollAs(v1alpha1.RolloutProgressing, "")
+	h.open, h.broken = nil, errors.New("Secret forge has no key token")
+	h.restart()
+	tell := func(verb v1alpha1.ChangeVerb) v1alpha1.ChangeObservation {
+		t.Helper()
+		c := h.get(n)
+		p := c.Status.AtProvider.Plan
+		c.Spec.ForProvider.Control = &v1alpha1.ChangeControl{Commands: []v1alpha1.ChangeCommand{{ID: string(verb), Verb: verb, HeadSHA: p.HeadSHA, Digest: p.Digest, By: "zoe", At: metav1.NewTime(h.time())}}}
+		must(t, h.Update(t.Context(), c))
+		return h.settled(n).Status.AtProvider
+	}
+	paused := func() bool {
+		t.Helper()
+		ro := &v1alpha1.Rollout{}
+		must(t, h.Get(t.Context(), client.ObjectKey{Namespace: h.ns, Name: "shop"}, ro))
+		return ro.Spec.ForProvider.Control != nil && ro.Spec.ForProvider.Control.Paused
+	}
+	if s := tell(v1alpha1.VerbHalt); s.Phase != v1alpha1.ChangeHalted || !paused() {
+		t.Fatalf("it must halt, and its Rollout start nothing: %s: %s, paused %t", s.Phase, s.Message, paused())
+	}
+	if got := h.get(n).GetCondition(xpv2.TypeSynced); got.Status != corev1.ConditionFalse || !strings.Contains(got.Message, "has no key token") {
+		t.Errorf("the condition must say why it is not open, got %+v", got)
+	}
+	if s := tell(v1alpha1.VerbResume); s.Phase != v1alpha1.ChangeExecuting || paused() {
+		t.Fatalf("it must go on: %s: %s, paused %t", s.Phase, s.Message, paused())
+	}
+	h.rollAs(v1alpha1.RolloutHalted, "eu-1 is unhealthy")
+	h.settled(n)
+	tell(v1alpha1.VerbRetry)
+	ro := &v1alpha1.Rollout{}
+	must(t, h.Get(t.Context(), client.ObjectKey{Namespace: h.ns, Name: "shop"}, ro))
+	if ro.Spec.ForProvider.Control == nil || ro.Spec.ForProvider.Control.Retry == 0 {
+		t.Errorf("its Rollout must be told to try again: %+v, %s", ro.Spec.ForProvider.Control, h.get(n).Status.AtProvider.Message)
+	}
+	h.open, h.broken = h.opened(), nil
+	h.until(n, v1alpha1.ChangeCompleted, true)
 }
 
 // Who may not write to the repository commands nothing, and is told so.

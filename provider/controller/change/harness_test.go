@@ -147,9 +147,14 @@ func newHouse(t *testing.T, hub client.Client, edit func(*v1alpha1.RepositoryPar
 		edit(&h.repo.Spec.ForProvider)
 	}
 	must(t, hub.Create(t.Context(), h.repo))
-	h.open = &repo.Repo{Key: client.ObjectKeyFromObject(h.repo), UID: h.repo.UID, Forge: h.forge, Mirror: h.git.Mirror(), Self: bot}
+	h.open = h.opened()
 	h.restart()
 	return h
+}
+
+// opened Repository, with a mirror of its own.
+func (h *house) opened() *repo.Repo {
+	return &repo.Repo{Key: client.ObjectKeyFromObject(h.repo), UID: h.repo.UID, Forge: h.forge, Mirror: h.git.Mirror(), Self: bot}
 }
 
 // restart the controller: it forgets everything.

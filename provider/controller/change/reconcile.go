@@ -219,8 +219,8 @@ func (r *Reconciler) do(ctx context.Context, in execute.Input, d change.Decision
 	acted := false
 	var errs []error
 	for _, a := range d.Do {
-		if in.Repo == nil && a.Verb != change.DoLock && a.Verb != change.DoUnlock {
-			continue // Nothing can be read or told until it is open: that is in the condition.
+		if in.Repo == nil && !a.OnHub() {
+			continue // What takes the forge or Git waits until it is open: that is in the condition.
 		}
 		err := r.execute.Do(ctx, in, a)
 		r.observe.Did(in.Change, a, err)

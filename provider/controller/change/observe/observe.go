@@ -33,6 +33,10 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/repo"
 )
 
+// patience with the forge and Git. One that takes every connection and never answers must leave time to put
+// on record, and to do, what was said on the hub. What is being fetched goes on being fetched.
+const patience = time.Minute
+
 // An Observer gathers for all Changes. It remembers what the forge said of each.
 type Observer struct {
 	// Hub is read from a cache, objects without a type as well; Live is not.
@@ -116,8 +120,7 @@ func (o *Observer) Observe(ctx context.Context, in Input) change.Observed {
 	m := o.memory(in.Change.GetUID())
 	out := change.Observed{Status: *in.Change.Status.AtProvider.DeepCopy()}
 	o.place(ctx, in, &out)
-	o.request(ctx, in, m, &out)
-	o.git(ctx, in, m, &out)
+	o.outside(ctx, in, m, &out)
 	if !ended(out.Status) || out.Place.Asked {
 		out.Claims = o.claims(ctx, in, m)
 	}
@@ -125,6 +128,14 @@ func (o *Observer) Observe(ctx context.Context, in Input) change.Observed {
 		out.MergeRefused = m.refused
 	}
 	return out
+}
+
+// outside of the hub: what the forge and Git say, as far as they do in time.
+func (o *Observer) outside(ctx context.Context, in Input, m *memory, out *change.Observed) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	o.request(ctx, in, m, out)
+	o.git(ctx, in, m, out)
 }
 
 // Place in the queue only, for a Change that leaves.
