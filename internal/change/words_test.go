@@ -89,8 +89,8 @@ func TestApprovals(t *testing.T) {
 			reason: "Who is named counts nevertheless.", policy: from1(v1alpha1.People{Users: []string{"bob"}, Teams: []string{"ops/sre"}}), reviews: []Review{review("bob")},
 			teams: map[string]string{"ops/sre": "forge says no"},
 		},
-		"NotAsked":    {reason: "Others do not.", policy: from1(v1alpha1.People{Users: []string{"zoe"}}), reviews: []Review{review("bob")}, want: "0 of 1 approvals from zoe"},
-		"Objection":   {reason: "Who objects is heard.", reviews: []Review{review("bob"), review("zoe", func(r *Review) { r.Approves = false })}, want: "zoe asked for changes"},
+		"NotAsked":  {reason: "Others do not.", policy: from1(v1alpha1.People{Users: []string{"zoe"}}), reviews: []Review{review("bob")}, want: "0 of 1 approvals from zoe"},
+		"Objection": {reason: "Who objects is heard.", reviews: []Review{review("bob"), review("zoe", func(r *Review) { r.Approves = false })}, want: "zoe asked for changes"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -209,6 +209,9 @@ func (b *builder) claim(ref v1alpha1.ClaimReference) {
 		d.Unknown = is.Unknown
 	}
 	d.Carried = slices.Contains(b.options.Carry, ref)
+	if why := b.options.Broken[ref]; why != "" && (d.Verb != Noop || d.Carried) {
+		d.Reverse = Reverse{Class: Irreversible, Why: why}
+	}
 	d.Step = stepApplications
 	if ref.Kind == fleetKind {
 		d.Step = stepFleets

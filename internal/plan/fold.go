@@ -142,6 +142,10 @@ func (b *builder) sum(p *Plan) {
 		p.Effects.add(a.Effects, times)
 		p.Reverse = worse(p.Reverse, Reverse{Class: a.Reverse.Class, Why: a.Reverse.Why})
 	}
+	for _, d := range b.claims {
+		// That of a claim may be worse than that of all that is done for it.
+		p.Reverse = worse(p.Reverse, Reverse{Class: d.Reverse.Class, Why: d.Reverse.Why})
+	}
 }
 
 func (c *Count) add(v Verb, times int) {

@@ -92,6 +92,9 @@ func (b *builder) judgeReach(p *Plan) {
 		if n := len(d.clusters); !d.wavesAsked && n > many {
 			p.factor("NoWaves", v1alpha1.RiskHigh, "", "%s moves %s without waves", d, count(n, "cluster"))
 		}
+		if why := b.options.Broken[d.ClaimReference]; why != "" && d.Reverse.Class == Irreversible {
+			p.factor("NoWayBack", v1alpha1.RiskHigh, "", "%s", why)
+		}
 		if d.From != "" {
 			p.factor("Moved", v1alpha1.RiskHigh, "", "%s comes from namespace %s: it is taken away there", d, d.From)
 		}

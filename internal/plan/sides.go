@@ -68,6 +68,9 @@ type Options struct {
 	Limits Limits
 	// Carry are claims that are part of the plan even if nothing is to be done.
 	Carry []v1alpha1.ClaimReference
+	// Broken are claims of which the base does not say validly what they were, and why. They
+	// do not go back by themselves: there is nothing to go back to.
+	Broken map[v1alpha1.ClaimReference]string
 	// Now is the time at which waivers are judged. Zero takes all of them.
 	Now time.Time
 }

@@ -152,9 +152,10 @@ func (p *Planner) plan(ctx context.Context, in Input, req change.PlanRequest) (c
 	if p.preflight != nil {
 		observed.Findings = p.preflight.Planned(ctx, is, s.touched)
 	}
+	observed.Findings = append(observed.Findings, s.found...)
 	made, err := plan.Build(was, is, observed, plan.Options{
 		Source: plan.Source{Title: in.Change.Status.AtProvider.Request.Title, Head: req.Head, Base: req.Base, Rendered: session.Note()},
-		Carry:  req.Carry, Now: p.now(),
+		Carry:  req.Carry, Broken: s.broken, Now: p.now(),
 	})
 	if err != nil {
 		return change.Planned{}, problem{err.Error()}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/functions/builtin"
 	"github.com/mainstay-dev/mainstay/internal/change"
+	"github.com/mainstay-dev/mainstay/internal/change/grant"
 	"github.com/mainstay-dev/mainstay/internal/plan"
 )
 
@@ -248,25 +250,112 @@ func TestCarried(t *testing.T) {
 	}
 }
 
-// TestMends: a base branch that says something invalid can be mended, unless somebody would have to be able to
-// go back to it.
+// TestMends: a base branch that is broken can be mended. What it does not say is what the hub has, and
+// there is no way back to that; what the hub does not have is new.
 func TestMends(t *testing.T) {
-	broken := edited(shopClaim, "components:", "componets:")
-	fixed := write(t, map[string]string{"apps/shop.yaml": shopClaim})
-	w := newWorld(t, map[string]string{"apps/shop.yaml": broken, "apps/other.yaml": edited(broken, "{name: shop}", "{name: other}")})
-	if got := w.plan(w.push(fixed)); got.Problem != "" || len(got.Claims) != 1 || got.Claims[0].Before != "" {
-		t.Errorf("Plan(...): %q, claims %v", got.Problem, got.Claims)
+	ref := v1alpha1.ClaimReference{APIVersion: "mainstay.dev/v1alpha1", Kind: "ProductApplication", Namespace: "shop", Name: "shop"}
+	onHub := func(image string) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+			"components":  []any{map[string]any{"name": "web", "type": "webservice", "properties": map[string]any{"image": image}}},
+			"resourceRef": map[string]any{"apiVersion": ref.APIVersion, "kind": "XProductApplication", "name": "shop-x"},
+		}}}
+		u.SetGroupVersionKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
+		u.SetNamespace(ref.Namespace)
+		u.SetName(ref.Name)
+		return u
 	}
-	there := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
-	there.SetAPIVersion("mainstay.dev/v1alpha1")
-	there.SetKind("ProductApplication")
-	there.SetNamespace("shop")
-	there.SetName("shop")
-	if err := w.hub.Create(t.Context(), there); err != nil {
-		t.Fatal(err)
+	invalid := edited(shopClaim, "components:", "componets:")
+	fixed := map[string]string{"apps/shop.yaml": shopClaim}
+	cases := map[string]struct {
+		reason string
+		base   map[string]string
+		hub    *unstructured.Unstructured
+		head   map[string]string
+		carry  bool
+		// before is true where the plan begins with what the hub has.
+		before bool
+		// said is in a warning, problem in the problem, which is otherwise none.
+		said, problem string
+	}{
+		"InvalidNew": {
+			reason: "A claim that the API server would not take is not there.", base: map[string]string{"apps/shop.yaml": invalid}, head: fixed,
+			said: "ProductApplication shop/shop: apps/shop.yaml, document 1, line 1: the base branch is broken: spec.components: Required value",
+		},
+		"InvalidThere": {
+			reason: "One that the hub has was what it is there.", base: map[string]string{"apps/shop.yaml": invalid}, hub: onHub("web:0.9.0"), head: fixed, before: true,
+			said: "the base branch is broken: spec.components",
+		},
+		"UnreadNew": {
+			reason: "So is one whose file does not parse.", base: map[string]string{"apps/shop.yaml": shopClaim + " x: [\n"}, head: fixed,
+			said: ": the base branch is broken: apps/shop.yaml, document 1, line",
+		},
+		"UnreadThere": {
+			reason: "It is not made anew, nor deleted on the way back.", base: map[string]string{"apps/shop.yaml": shopClaim + " x: [\n"}, hub: onHub("web:0.9.0"), head: fixed, before: true,
+			said: ": the base branch is broken: apps/shop.yaml, document 1, line",
+		},
+		"Carried": {
+			reason: "What was written already has no way back, either.", base: map[string]string{"apps/shop.yaml": invalid}, hub: onHub("web:0.9.0"), head: fixed, carry: true, before: true,
+			said: "the base branch is broken",
+		},
+		"InvalidGoes": {
+			reason: "What is broken can be taken away.", base: map[string]string{"apps/shop.yaml": invalid}, hub: onHub("web:0.9.0"), head: map[string]string{"apps/shop.yaml": ""}, before: true,
+			said: "the base branch is broken",
+		},
+		"Elsewhere": {
+			reason: "Who mends one of two files hears of the other.", base: map[string]string{"apps/shop.yaml": invalid, "apps/other.yaml": "a: [\n"}, head: fixed,
+			problem: "main itself is broken, and nothing is planned until a merge request mends it:\napps/other.yaml",
+		},
+		"Own": {
+			reason: "What the author broke is not the base branch's.", base: map[string]string{"apps/shop.yaml": invalid}, head: map[string]string{"apps/shop.yaml": "a: [\n"},
+			problem: "apps/shop.yaml, document 1",
+		},
 	}
-	if got := w.plan(w.asked()); !strings.Contains(got.Problem, "there is no way back: mend the base branch first") || got.Later {
-		t.Errorf("Plan(...): %q", got.Problem)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var there []client.Object
+			before := ""
+			if tc.hub != nil {
+				there = append(there, tc.hub)
+				spec, _, _ := unstructured.NestedMap(tc.hub.Object, "spec")
+				d, err := grant.Digest(ref.Kind, ref.Namespace, ref.Name, spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before = d
+			}
+			tc.base["platform/fleet.yaml"] = fleetClaim
+			w := newWorld(t, tc.base, there...)
+			req := w.push(write(t, tc.head))
+			if tc.carry {
+				req.Carry = []v1alpha1.ClaimReference{ref}
+			}
+			got := w.plan(req)
+			if tc.problem != "" {
+				if !strings.HasPrefix(got.Problem, tc.problem) || got.Later {
+					t.Errorf("\n%s\nPlan(...): %q", tc.reason, got.Problem)
+				}
+				return
+			}
+			if got.Problem != "" || len(got.Claims) != 1 {
+				t.Fatalf("\n%s\nPlan(...): %q, claims %v", tc.reason, got.Problem, got.Claims)
+			}
+			switch c := got.Claims[0]; {
+			case c.Before != before:
+				t.Errorf("\n%s\nbefore: %q, want what the hub has, %q", tc.reason, c.Before, before)
+			case tc.before != (c.Irreversible != "") || tc.before != (got.Plan.Irreversible != ""):
+				t.Errorf("\n%s\nno way back: of the claim %q, of the plan %q", tc.reason, c.Irreversible, got.Plan.Irreversible)
+			}
+			var said []string
+			for _, f := range got.Findings {
+				said = append(said, f.Claim+": "+f.Message)
+				if f.Blocking {
+					t.Errorf("\n%s\nit blocks: %s", tc.reason, f.Message)
+				}
+			}
+			if all := strings.Join(said, "\n"); !strings.Contains(all, tc.said) {
+				t.Errorf("\n%s\nwant %q in:\n%s", tc.reason, tc.said, all)
+			}
+		})
 	}
 }
 

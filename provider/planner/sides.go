@@ -28,6 +28,10 @@ type sides struct {
 	touched []v1alpha1.ClaimReference
 	// strays were written already, and are on neither side: an earlier head had them.
 	strays []v1alpha1.ClaimReference
+	// broken claims are on the hub, and the base does not say validly what they are: why.
+	broken map[v1alpha1.ClaimReference]string
+	// found are warnings about the base.
+	found []v1alpha1.ChangeFinding
 }
 
 // sides of a merge request: its base, and its base once it is merged.
@@ -40,12 +44,12 @@ func (p *Planner) sides(ctx context.Context, in Input, req change.PlanRequest) (
 	case len(v.Look.Merged.Conflicts) > 0:
 		return nil, problemf("%s changed on %s as well: rebase and push", conflicts(v.Look.Merged.Conflicts), in.Repository.Spec.ForProvider.BaseBranch)
 	case len(v.Problems) > 0:
-		return nil, problem{v.Problems.Error()}
+		return nil, refusal(v, in.Repository.Spec.ForProvider.BaseBranch)
 	case v.Tree != req.Tree || v.Content != req.Content:
 		// The rules of the Repository are others since it was asked for.
 		return nil, fmt.Errorf("the claims of the merge request are others than those that a plan was asked for: it is asked for again")
 	}
-	s := &sides{touched: sorted(append(changed(v.Base, v.Merged), req.Carry...))}
+	s := &sides{broken: map[v1alpha1.ClaimReference]string{}, touched: sorted(append(changed(v.Base, v.Merged), req.Carry...))}
 	if err := p.agreed(ctx, in, s.touched); err != nil {
 		return nil, err
 	}
@@ -57,6 +61,9 @@ func (p *Planner) sides(ctx context.Context, in Input, req change.PlanRequest) (
 		}
 	}
 	if err := p.complete(ctx, s, v.Base, v.Merged); err != nil {
+		return nil, err
+	}
+	if err := p.unread(ctx, s, v); err != nil {
 		return nil, err
 	}
 	return s, p.stray(ctx, s)
@@ -99,7 +106,7 @@ func (p *Planner) complete(ctx context.Context, s *sides, before, after files.Se
 					problems = append(problems, fmt.Sprintf("%s: %s: %s", f.Source, ref, w))
 				}
 			default:
-				if err := p.mends(ctx, ref, wrong); err != nil {
+				if err := p.mends(ctx, s, f, wrong); err != nil {
 					return err
 				}
 			}
@@ -114,45 +121,39 @@ func (p *Planner) complete(ctx context.Context, s *sides, before, after files.Se
 	return nil
 }
 
-// mends is asked of a claim that the API server would not take as it is on the base branch. It counts
-// as not there, which must be true: nobody could put it back.
-func (p *Planner) mends(ctx context.Context, ref v1alpha1.ClaimReference, wrong []string) error {
-	found, err := hub.Find(ctx, p.live)(selector(ref))
-	if err != nil {
-		return err
-	}
-	if len(found) > 0 {
-		return problemf("%s: it is on the hub, and what the base branch says of it is not valid, so there is no way back: mend the base branch first: %s", ref, wrong[0])
-	}
-	return nil
-}
-
 // stray claims go to what they are on the hub, to be taken away from there.
 func (p *Planner) stray(ctx context.Context, s *sides) error {
 	for _, ref := range s.strays {
-		found, err := hub.Find(ctx, p.live)(selector(ref))
+		c, err := p.onHub(ctx, ref)
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
-			continue
+		if c != nil {
+			s.before.Claims = append(s.before.Claims, *c)
 		}
-		object := map[string]any{
-			"apiVersion": ref.APIVersion, "kind": ref.Kind,
-			"metadata": map[string]any{"namespace": ref.Namespace, "name": ref.Name},
-			"spec":     found[0]["spec"],
-		}
-		c, wrong, err := claims.Complete("", object)
-		if err != nil {
-			return err
-		}
-		if len(wrong) > 0 {
-			return fmt.Errorf("cannot read %s as it is on the hub: %s", ref, wrong[0])
-		}
-		s.before.Claims = append(s.before.Claims, c)
 	}
 	slices.SortFunc(s.before.Claims, func(a, b claims.Claim) int { return claims.Compare(a.ClaimReference, b.ClaimReference) })
 	return nil
+}
+
+// onHub is a claim as it is there, or nil.
+func (p *Planner) onHub(ctx context.Context, ref v1alpha1.ClaimReference) (*claims.Claim, error) {
+	found, err := hub.Find(ctx, p.live)(selector(ref))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	c, wrong, err := claims.Complete("", map[string]any{
+		"apiVersion": ref.APIVersion, "kind": ref.Kind,
+		"metadata": map[string]any{"namespace": ref.Namespace, "name": ref.Name},
+		"spec":     found[0]["spec"],
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("cannot read %s as it is on the hub: %s", ref, wrong[0])
+	}
+	return &c, nil
 }
 
 // agreed namespaces only: one of others has to say that it takes the Repository's claims.

@@ -51,6 +51,9 @@ type View struct {
 	Content string
 	// Problems of Merged. They refuse the change.
 	Problems claims.Problems
+	// BaseProblems are those of Base, which then has not all that it should. They refuse
+	// nothing: who mends them has to be able to.
+	BaseProblems claims.Problems
 }
 
 // Trees reads views, and remembers them. It is safe for concurrent use.
@@ -129,12 +132,16 @@ func (t *Trees) At(r *repo.Repo, spec v1alpha1.RepositoryParameters, namespace, 
 	for _, side := range []struct {
 		files tree.Files
 		into  *claims.Set
-	}{{look.BaseFiles, &v.Base}, {look.HeadFiles, &v.Head}, {look.MergeBaseFiles, &v.MergeBase}} {
+		wrong *claims.Problems
+	}{{look.BaseFiles, &v.Base, &v.BaseProblems}, {look.HeadFiles, &v.Head, nil}, {look.MergeBaseFiles, &v.MergeBase, nil}} {
 		read, err := t.read(reader, key, side.files, r.Mirror)
 		if err != nil {
 			return View{}, err
 		}
 		*side.into = read.claims
+		if side.wrong != nil {
+			*side.wrong = read.problems
+		}
 	}
 	if err := t.merged(&v, reader, key, r.Mirror); err != nil {
 		return View{}, err
