@@ -27,7 +27,7 @@ func (n *run) act() {
 		}
 	}
 	if b := n.is.Back; n.is.Phase == v1alpha1.ChangeAbandoning && b != nil && b.Close && n.open() && n.o.ForgeProblem == "" && n.allIsBack() {
-		n.do(Action{Verb: DoClose, Message: Anchor(n.is.Audit)})
+		n.do(Action{Verb: DoClose, Message: closing(n.is)})
 	}
 }
 

@@ -98,7 +98,7 @@ type Action struct {
 	Progress string
 	// Lock says what is wanted of the queue.
 	Lock *lock.Request
-	// Message of the merge.
+	// Message of the merge, or of the comment that closes the merge request, in Markdown.
 	Message string
 }
 

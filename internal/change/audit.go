@@ -81,11 +81,12 @@ func Verify(a v1alpha1.ChangeAudit, anchored string) error {
 	if hash != a.Head {
 		return fmt.Errorf("cannot verify trail: its last entry is not its head")
 	}
-	_, after, found := strings.Cut(anchored, anchor)
-	if !found {
+	// Ours is the last: what people wrote stands above it.
+	at := strings.LastIndex(anchored, anchor)
+	if at < 0 {
 		return nil
 	}
-	named, _, _ := strings.Cut(after, "\n")
+	named, _, _ := strings.Cut(anchored[at+len(anchor):], "\n")
 	if named = strings.TrimSpace(named); !seen[named] {
 		return fmt.Errorf("cannot verify trail: Git names the entry %s, which it does not have", named)
 	}

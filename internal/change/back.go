@@ -2,13 +2,17 @@ package change
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
 // turnBack to what was before: because somebody said so, or closed the merge request.
-func (n *run) turnBack(by string, closes bool) {
-	n.is.Back = &v1alpha1.ChangeBack{Close: closes, By: by, Epoch: n.is.Epoch, At: *n.stamp()}
+func (n *run) turnBack(by, reason string, closes bool) {
+	n.is.Back = n.askedBack(by, reason, closes)
+	if h := n.is.Halt; h != nil {
+		n.audit(us, "goes back; it had halted: "+h.Message)
+	}
 	n.is.Halt, n.is.VerifiedSince = nil, nil
 	for i := range n.is.Claims {
 		if c := &n.is.Claims[i]; c.Began {
@@ -17,6 +21,11 @@ func (n *run) turnBack(by string, closes bool) {
 	}
 	n.forgetApprovals()
 	n.to(v1alpha1.ChangeAbandoning)
+}
+
+// askedBack says who wants it to go back, and why.
+func (n *run) askedBack(by, reason string, closes bool) *v1alpha1.ChangeBack {
+	return &v1alpha1.ChangeBack{Close: closes, By: by, Reason: reason, Halted: n.is.Halt, Epoch: n.is.Epoch, At: *n.stamp()}
 }
 
 // goBack step by step, the last one first.
@@ -132,19 +141,36 @@ func (n *run) ends() {
 		return
 	}
 	n.audit(us, "is back at what was before")
-	by, merged := n.is.Back.By, n.is.Merged
+	back, merged := n.is.Back, n.is.Merged
 	n.drop()
-	switch {
-	case merged != nil:
-		if merged.Untrue == "" {
-			merged.Untrue = "it was taken back by " + by + ": revert it"
-		}
-		n.to(v1alpha1.ChangeAbandoned)
-	case r.State == RequestOpen:
+	if merged == nil && r.State == RequestOpen {
 		n.to(v1alpha1.ChangePending)
-	default:
-		n.to(v1alpha1.ChangeAbandoned)
+		return
 	}
+	if merged != nil && merged.Untrue == "" {
+		merged.Untrue = "it was taken back by " + back.By + ": revert it"
+	}
+	n.is.Back = back
+	n.to(v1alpha1.ChangeAbandoned)
+}
+
+// asked says who wanted it to go back.
+func asked(b *v1alpha1.ChangeBack) string {
+	switch {
+	case b == nil:
+		return ""
+	case b.Reason != "":
+		return ", as " + b.By + " asked for: " + strings.TrimRight(b.Reason, ". ")
+	}
+	return ", as " + b.By + " asked for"
+}
+
+// hadHalted says what it had halted for when it was to go back.
+func hadHalted(b *v1alpha1.ChangeBack) string {
+	if b == nil || b.Halted == nil {
+		return ""
+	}
+	return "; it had halted: " + b.Halted.Message
 }
 
 // ended stays so, unless somebody opens the merge request again.

@@ -189,7 +189,7 @@ func (n *run) hearBack(c command) {
 		n.refuse(c, "nothing was written: there is nothing to go back from")
 	default:
 		n.accept(c)
-		n.turnBack(c.by.Name, closes)
+		n.turnBack(c.by.Name, c.reason, closes)
 	}
 }
 

@@ -111,6 +111,8 @@ func line(s v1alpha1.ChangeObservation) string {
 		return "Everything stayed as it should. It is being merged."
 	case v1alpha1.ChangeVerifying:
 		return "Everything is there. It is merged when it stays so."
+	case v1alpha1.ChangeAbandoned:
+		return abandoned(s)
 	case v1alpha1.ChangeHalted:
 		if s.Halt != nil {
 			return "**" + plain(s.Halt.Message) + "**\n\nThe merge request stays open. Nothing further is started."
@@ -118,6 +120,21 @@ func line(s v1alpha1.ChangeObservation) string {
 	}
 	return plain(sentence(s.Message))
 }
+
+// abandoned says who wanted that, and what had gone wrong.
+func abandoned(s v1alpha1.ChangeObservation) string {
+	out := "Everything is as it was before" + plain(asked(s.Back)) + "."
+	if m := s.Merged; m != nil {
+		out = plain(sentence(m.Untrue))
+	}
+	if b := s.Back; b != nil && b.Halted != nil {
+		out += "\n\nIt had halted: **" + plain(b.Halted.Message) + "**"
+	}
+	return out
+}
+
+// closing says why the merge request is closed, and where the audit trail is by then.
+func closing(s v1alpha1.ChangeObservation) string { return abandoned(s) + "\n\n" + Anchor(s.Audit) }
 
 // tenth of the clusters that are there, rounded down.
 func tenth(p v1alpha1.ChangeProgress) string {

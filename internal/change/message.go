@@ -47,14 +47,14 @@ func (n *run) course() string {
 		}
 		return "halted: " + n.is.Halt.Message + "; " + there
 	case v1alpha1.ChangeAbandoning:
-		return "goes back, as " + n.is.Back.By + " asked for"
+		return "goes back" + asked(n.is.Back)
 	case v1alpha1.ChangeCompleted:
 		return n.completed()
 	case v1alpha1.ChangeAbandoned:
 		if m := n.is.Merged; m != nil {
 			return "ABANDONED AND MERGED: " + m.Untrue
 		}
-		return "abandoned: everything is as it was before"
+		return "abandoned" + asked(n.is.Back) + "; everything is as it was before" + hadHalted(n.is.Back)
 	}
 	return ""
 }

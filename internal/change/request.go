@@ -71,10 +71,12 @@ func (n *run) lookClosed(r *Request) {
 	case n.over() || n.is.Back != nil:
 	case n.began():
 		n.audit(named(r.By), "closed the merge request while the change was under way: it goes back")
-		n.turnBack(named(r.By), false)
+		n.turnBack(named(r.By), "", false)
 	default:
 		n.audit(named(r.By), "closed the merge request before anything was written")
+		back := n.askedBack(named(r.By), "", false)
 		n.drop()
+		n.is.Back = back
 		n.to(v1alpha1.ChangeAbandoned)
 	}
 }
@@ -84,6 +86,10 @@ func (n *run) lookClosed(r *Request) {
 func (n *run) lookMerged(r *Request) {
 	if n.is.Merged != nil {
 		return
+	}
+	if n.over() {
+		// It had been abandoned.
+		n.is.Back = nil
 	}
 	p := n.is.Plan
 	executed := p != nil && p.HeadSHA == r.HeadSHA && n.is.Executed == p.Digest

@@ -79,7 +79,7 @@ type ChangeObservation struct {
 	// +optional
 	Halt *ChangeHalt `json:"halt,omitempty"`
 
-	// Back says that the Change goes back, and for what.
+	// Back says that the Change goes back, and why. It stays where it was abandoned.
 	// +optional
 	Back *ChangeBack `json:"back,omitempty"`
 
@@ -359,13 +359,19 @@ const (
 	HaltLocksLost HaltReason = "LocksLost"
 )
 
-// A ChangeBack says that a Change goes back.
+// A ChangeBack says that a Change goes back, or that it was abandoned, and why.
 type ChangeBack struct {
 	// Close is true where the merge request is closed in the end.
 	// +optional
 	Close bool `json:"close,omitempty"`
 	// By whom it was asked for.
 	By string `json:"by"`
+	// Reason that was given with it.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// Halted is what the Change had halted for by then. Empty where it had not.
+	// +optional
+	Halted *ChangeHalt `json:"halted,omitempty"`
 	// Epoch in which it went forward. It goes back in a higher one.
 	// +optional
 	Epoch int64 `json:"epoch,omitempty"`

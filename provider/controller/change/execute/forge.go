@@ -102,7 +102,7 @@ func deleteBranch(ctx context.Context, in Input, head string) error {
 func (e *Executor) close(ctx context.Context, in Input, a change.Action) error {
 	number, f := in.Change.Spec.ForProvider.Number, in.Repo.Forge
 	if a.Message != "" {
-		body := "Everything is as it was before. Mainstay closes this merge request.\n\n" + a.Message
+		body := "Mainstay closes this merge request. " + a.Message
 		if _, err := f.UpsertComment(ctx, number, forge.MarkedComment{Mark: closingMark, Body: body}); err != nil {
 			return err
 		}
