@@ -26,7 +26,7 @@ import (
 type changeCmd struct {
 	List             changeListCmd      `cmd:"" help:"List merge requests that are on their way."`
 	Show             changeShowCmd      `cmd:"" aliases:"status" help:"Show one: its plan, how far it is, and what can be done."`
-	Watch            changeWatchCmd     `cmd:"" help:"Show it until it ends. Exits 0 when it is merged and true, 1 when it halted, was refused or abandoned."`
+	Watch            changeWatchCmd     `cmd:"" help:"Show it until it ends. Exits 0 when it is merged and true, or abandoned; 1 when it has no plan, or is merged and not true."`
 	Plan             changePlanCmd      `cmd:"" help:"Print the whole of its plan."`
 	Queue            changeQueueCmd     `cmd:"" help:"Show who has which locks, and who waits for whom."`
 	Audit            changeAuditCmd     `cmd:"" help:"Print who did what and when, and verify that it is what was written."`
@@ -113,7 +113,8 @@ func (c *changeShowCmd) Run(ctx context.Context) error {
 type changeWatchCmd struct {
 	changeFlags
 	outputFlag
-	Timeout time.Duration `help:"How long to watch at most. Without it, until the end."`
+	UntilHalted bool          `help:"End when it halts, too, and exit 1."`
+	Timeout     time.Duration `help:"How long to watch at most. Without it, until the end."`
 }
 
 // Run shows a Change until it ends.
@@ -128,7 +129,7 @@ func (c *changeWatchCmd) Run(ctx context.Context) error {
 		defer cancel()
 	}
 	canvas := &change.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}
-	w := &change.Watcher{Client: cl, Clock: clock.RealClock{}, Every: time.Second, Show: canvas.Draw, Lost: canvas.Lost}
+	w := &change.Watcher{Client: cl, Clock: clock.RealClock{}, Every: time.Second, Halts: c.UntilHalted, Show: canvas.Draw, Lost: canvas.Lost}
 	if c.Output != "text" {
 		last := seen.View{}
 		w.Show, w.Lost = func(v seen.View) {

@@ -33,6 +33,9 @@ const fieldManager = "mainstay-command"
 // tries to write, where others write at the same time.
 const tries = 5
 
+// errGone is that there is no such Change.
+var errGone = errors.New("there is no Change")
+
 // A Client reads Changes, and writes what people tell them.
 type Client struct {
 	Hub       client.Client
@@ -48,7 +51,7 @@ func (c *Client) Get(ctx context.Context, name string) (*v1alpha1.Change, error)
 	ch := &v1alpha1.Change{}
 	err := c.Hub.Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: name}, ch)
 	if kerrors.IsNotFound(err) {
-		return nil, fmt.Errorf("there is no Change %q in namespace %q: %s lists them", name, c.Namespace, control.Command("change list", c.Namespace))
+		return nil, fmt.Errorf("%w %q in namespace %q: %s lists them", errGone, name, c.Namespace, control.Command("change list", c.Namespace))
 	}
 	return ch, readable(err, "Change "+name)
 }
@@ -68,7 +71,7 @@ func (c *Client) numbered(ctx context.Context, number string) (*v1alpha1.Change,
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("there is no Change of merge request %s in namespace %q: %s lists them", number, c.Namespace, control.Command("change list", c.Namespace))
+		return nil, fmt.Errorf("%w of merge request %s in namespace %q: %s lists them", errGone, number, c.Namespace, control.Command("change list", c.Namespace))
 	case 1:
 		return found[0], nil
 	}

@@ -153,6 +153,51 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchEnds where the Change does, and nowhere before: between a halt and what is said to it on the merge
+// request the hub shows nothing of that.
+func TestWatchEnds(t *testing.T) {
+	halted := ct.Halted(v1alpha1.HaltFailed, "1 cluster failed")
+	in := func(p v1alpha1.ChangePhase) func(*v1alpha1.Change) {
+		return func(c *v1alpha1.Change) { c.Status.AtProvider.Phase = p }
+	}
+	abandons := []func(*v1alpha1.Change){halted, halted, in(v1alpha1.ChangeAbandoning), in(v1alpha1.ChangeAbandoned)}
+	cases := map[string]struct {
+		reason string
+		course []func(*v1alpha1.Change)
+		halts  bool
+		looks  int
+		want   control.End
+		gone   bool
+	}{
+		"Abandoned":   {reason: "It is watched until it is back.", course: abandons, looks: 4, want: control.Arrived},
+		"UntilHalted": {reason: "A script need not wait for somebody.", course: abandons, halts: true, looks: 1, want: control.Failed},
+		"Resumed":     {reason: "It went on.", course: []func(*v1alpha1.Change){halted, in(v1alpha1.ChangeExecuting), in(v1alpha1.ChangeCompleted)}, looks: 3, want: control.Arrived},
+		"Refused":     {reason: "It has no plan.", course: []func(*v1alpha1.Change){in(v1alpha1.ChangeRefused)}, looks: 1, want: control.Failed},
+		"Gone":        {reason: "Somebody deleted it.", course: []func(*v1alpha1.Change){halted}, looks: 2, gone: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			looks := 0
+			c := hub(t, interceptor.Funcs{Get: func(_ context.Context, _ client.WithWatch, k client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+				if looks++; looks > len(tc.course) {
+					return kerrors.NewNotFound(schema.GroupResource{Resource: "changes"}, k.Name)
+				}
+				ct.Change(tc.course[looks-1]).DeepCopyInto(o.(*v1alpha1.Change))
+				return nil
+			}})
+			clk := clocktesting.NewFakeClock(ct.Now)
+			w := &Watcher{
+				Client: &Client{Hub: c, Namespace: "ops"}, Clock: clk, Every: time.Second, Halts: tc.halts,
+				Show: func(changes.View) { clk.Step(2 * time.Second) }, Lost: func(err error) { t.Error(err) },
+			}
+			end, err := w.Watch(t.Context(), "claims-41")
+			if end != tc.want || looks != tc.looks || tc.gone != (err != nil) {
+				t.Errorf("%s\nwant %d after %d looks, got %d after %d, %v", tc.reason, tc.want, tc.looks, end, looks, err)
+			}
+		})
+	}
+}
+
 func TestShow(t *testing.T) {
 	wide := screen.Screen{Terminal: true, Width: 120}
 	cases := map[string]struct {

@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -18,13 +19,15 @@ type Watcher struct {
 	Client *Client
 	Clock  clock.WithTicker
 	Every  time.Duration
-	Show   func(changes.View)
+	// Halts has it end where the Change halts, too.
+	Halts bool
+	Show  func(changes.View)
 	// Lost is told why a Change cannot be read for the moment.
 	Lost func(error)
 }
 
-// Watch a Change until it ends, or waits for somebody, and say how. A hub that does not
-// answer for a while is waited for; one that does not answer at first is an error.
+// Watch a Change until it ends, and say how. A hub that does not answer for a while is waited
+// for; one that does not answer at first, and a Change that is not there any more, are errors.
 func (w *Watcher) Watch(ctx context.Context, name string) (control.End, error) {
 	t := w.Clock.NewTicker(w.Every)
 	defer t.Stop()
@@ -33,15 +36,18 @@ func (w *Watcher) Watch(ctx context.Context, name string) (control.End, error) {
 		switch {
 		case ctx.Err() != nil:
 			return control.Going, context.Cause(ctx)
-		case err != nil && first:
+		case err != nil && (first || errors.Is(err, errGone)):
 			return control.Going, err
 		case err != nil:
 			w.Lost(err)
 		default:
 			v := changes.See(ch, w.Clock.Now())
 			w.Show(v)
-			if end := v.Ended(); end != control.Going && len(v.Unheard) == 0 {
+			if end := v.Ended(); end != control.Going {
 				return end, nil
+			}
+			if w.Halts && v.Halted() {
+				return control.Failed, nil
 			}
 		}
 		select {

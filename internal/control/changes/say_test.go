@@ -133,19 +133,43 @@ func TestSee(t *testing.T) {
 	if len(v.Unheard) != 1 || v.Unheard[0].ID != "2" || v.PhaseAge != 1200 || v.Age != 3600 {
 		t.Errorf("got %+v", v)
 	}
-	ends := map[v1alpha1.ChangePhase]control.End{
-		v1alpha1.ChangeExecuting: control.Going, v1alpha1.ChangeCompleted: control.Arrived, v1alpha1.ChangeHalted: control.Failed, v1alpha1.ChangeAbandoned: control.Failed, "": control.Going,
+}
+
+func TestEnded(t *testing.T) {
+	untrue := func(c *v1alpha1.Change) { c.Status.AtProvider.Merged = &v1alpha1.ChangeMerge{Untrue: "it differs"} }
+	unheard := ct.Said(v1alpha1.ChangeCommand{ID: "1", Verb: v1alpha1.VerbAbandon})
+	cases := map[string]struct {
+		reason string
+		phase  v1alpha1.ChangePhase
+		but    func(*v1alpha1.Change)
+		want   control.End
+	}{
+		"New":         {reason: "It has not been looked at."},
+		"Executing":   {reason: "It is on its way.", phase: v1alpha1.ChangeExecuting},
+		"Halted":      {reason: "Somebody is going to say how it goes on.", phase: v1alpha1.ChangeHalted},
+		"Abandoning":  {reason: "It is not back yet.", phase: v1alpha1.ChangeAbandoning},
+		"Superseded":  {reason: "It is planned anew.", phase: v1alpha1.ChangeSuperseded},
+		"Completed":   {reason: "It is merged.", phase: v1alpha1.ChangeCompleted, want: control.Arrived},
+		"Untrue":      {reason: "It is merged, and not true.", phase: v1alpha1.ChangeCompleted, but: untrue, want: control.Failed},
+		"Abandoned":   {reason: "It is back, as somebody asked for.", phase: v1alpha1.ChangeAbandoned, want: control.Arrived},
+		"AndMerged":   {reason: "It is back, and the base branch says otherwise.", phase: v1alpha1.ChangeAbandoned, but: untrue, want: control.Failed},
+		"Refused":     {reason: "It takes a push.", phase: v1alpha1.ChangeRefused, want: control.Failed},
+		"RefusedTold": {reason: "It is going to be abandoned.", phase: v1alpha1.ChangeRefused, but: unheard},
 	}
-	for phase, want := range ends {
-		if got := See(ct.Change(func(c *v1alpha1.Change) { c.Status.AtProvider.Phase = phase }), ct.Now).Ended(); got != want {
-			t.Errorf("%s: want %d, got %d", phase, want, got)
-		}
-	}
-	untrue := See(ct.Change(func(c *v1alpha1.Change) {
-		c.Status.AtProvider.Phase, c.Status.AtProvider.Merged = v1alpha1.ChangeCompleted, &v1alpha1.ChangeMerge{Untrue: "it differs"}
-	}), ct.Now)
-	if untrue.Ended() != control.Failed {
-		t.Error("what is merged and not true has failed")
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := ct.Change(func(c *v1alpha1.Change) { c.Status.AtProvider.Phase = tc.phase })
+			if tc.but != nil {
+				tc.but(c)
+			}
+			v := See(c, ct.Now)
+			if got := v.Ended(); got != tc.want {
+				t.Errorf("%s\nwant %d, got %d", tc.reason, tc.want, got)
+			}
+			if v.Halted() != (name == "Halted") {
+				t.Errorf("%s\nhalted is %t", tc.reason, v.Halted())
+			}
+		})
 	}
 }
 

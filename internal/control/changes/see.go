@@ -118,19 +118,28 @@ func next(v View, said []string) []string {
 	return out
 }
 
-// Ended says whether, and how, a Change has ended, or waits for somebody.
+// Ended says whether, and how, a Change has ended. It arrived where it is merged and true, or abandoned
+// as somebody asked for; it failed where it is merged and not true, or has no plan, which takes a push. One
+// that halted has not ended: somebody is going to say how it goes on, or has, on the merge request. Nor has
+// one to which something was said that it has not heard yet.
 func (v View) Ended() control.End {
+	if len(v.Unheard) > 0 {
+		return control.Going
+	}
 	switch v.Phase {
-	case v1alpha1.ChangeCompleted:
+	case v1alpha1.ChangeCompleted, v1alpha1.ChangeAbandoned:
 		if v.Merged != nil && v.Merged.Untrue != "" {
 			return control.Failed
 		}
 		return control.Arrived
-	case v1alpha1.ChangeHalted, v1alpha1.ChangeRefused, v1alpha1.ChangeAbandoned:
+	case v1alpha1.ChangeRefused:
 		return control.Failed
 	}
 	return control.Going
 }
+
+// Halted is true where a Change waits for somebody to say how it goes on.
+func (v View) Halted() bool { return v.Phase == v1alpha1.ChangeHalted && len(v.Unheard) == 0 }
 
 // Over is true where nothing can happen to a Change any more.
 func (v View) Over() bool {
