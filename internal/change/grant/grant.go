@@ -125,6 +125,12 @@ func Hold(namespaceLabels map[string]string, g *v1alpha1.ClaimGrantSpec, digest 
 	return h
 }
 
+// Spent is true where a grant of a claim that is gone has nothing left to say: a change deleted the
+// claim, or nobody is asked what it may say.
+func Spent(namespaceLabels map[string]string, g *v1alpha1.ClaimGrantSpec) bool {
+	return g.Digest == "" || !Required(namespaceLabels, g)
+}
+
 // heldBack begins all that Held says.
 const heldBack = "held back: "
 

@@ -46,6 +46,7 @@ import (
 	xr "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/execute"
+	"github.com/mainstay-dev/mainstay/provider/controller/change/grants"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/observe"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/controller/steady"
@@ -137,7 +138,22 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Deps) error {
 		u.SetGroupVersionKind(k)
 		b = b.Watches(u, gathered(mgr.GetClient(), claimOfClaim))
 	}
-	return b.Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter))
+	if err := b.Complete(ratelimiter.NewReconciler(controllerName, r, o.GlobalRateLimiter)); err != nil {
+		return err
+	}
+	return grants.Setup(mgr, o, kinds(), touched(mgr.GetClient()))
+}
+
+// touched says whether a Change that is not over touches a claim.
+func touched(c client.Reader) grants.Touched {
+	return func(ctx context.Context, ref v1alpha1.ClaimReference) (bool, error) {
+		l := &v1alpha1.ChangeList{}
+		err := c.List(ctx, l, client.MatchingFields{indexClaim: claimKey(ref.Kind, ref.Namespace, ref.Name)}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			return false, fmt.Errorf("cannot list Changes of %s: %w", ref, err)
+		}
+		return len(l.Items) > 0, nil
+	}
 }
 
 // NewReconciler returns a Reconciler. It takes a client that may cache, a reader of a cache that has objects
