@@ -18,7 +18,7 @@ const us = "mainstay"
 
 // audit what somebody did.
 func (n *run) audit(by, did string) {
-	e := v1alpha1.AuditEntry{At: *n.stamp(), By: cut(by, 253), Did: cut(did, 512), HeadSHA: n.is.Request.HeadSHA, Epoch: n.is.Epoch}
+	e := v1alpha1.AuditEntry{At: *n.stamp(), By: cut(by, 253), Did: brief(did, 512), HeadSHA: n.is.Request.HeadSHA, Epoch: n.is.Epoch}
 	if n.is.Plan != nil {
 		e.Digest = n.is.Plan.Digest
 	}

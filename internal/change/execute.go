@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -107,7 +108,8 @@ func (n *run) watch(c *v1alpha1.ChangeClaim) bool {
 		return false
 	}
 	if c.Phase == v1alpha1.ClaimFailed {
-		n.halt(v1alpha1.HaltFailed, fmt.Sprintf("%s: %s", c.ClaimReference, c.Message))
+		// That its Rollout halted is what this says.
+		n.halt(v1alpha1.HaltFailed, fmt.Sprintf("%s: %s", c.ClaimReference, strings.TrimPrefix(c.Message, "halted: ")))
 		return false
 	}
 	return true
@@ -240,7 +242,7 @@ func hasMore(o Claim) bool {
 
 // halt and say why. What it was doing stops, what is in motion finishes.
 func (n *run) halt(reason v1alpha1.HaltReason, why string) {
-	why = cut(why, 1024)
+	why = brief(why, 1024)
 	if n.is.Phase == v1alpha1.ChangeHalted && n.is.Halt != nil && n.is.Halt.Reason == reason {
 		n.is.Halt.Message = why
 		return

@@ -15,7 +15,7 @@ const maxMessage = 1024
 
 // message in one line: what is done, or what is waited for.
 func (n *run) message() string {
-	return cut(strings.Join(nonEmpty(n.course(), strings.Join(n.waits, "; "), n.forge()), "; "), maxMessage)
+	return brief(strings.Join(nonEmpty(n.course(), strings.Join(n.waits, "; "), n.forge()), "; "), maxMessage)
 }
 
 // course that the change is on.

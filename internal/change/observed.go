@@ -121,7 +121,7 @@ func (p Person) among(people v1alpha1.People) bool {
 // A Status is a commit status.
 type Status struct {
 	State StatusState
-	// Description, cut at 140 bytes.
+	// Description, of 140 bytes at most.
 	Description string
 }
 

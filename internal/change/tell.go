@@ -3,9 +3,13 @@ package change
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
+
+// maxDescription of a commit status, in bytes.
+const maxDescription = 140
 
 // tell the forge how things stand, where it says something else.
 func (n *run) tell() {
@@ -85,7 +89,7 @@ func (n *run) executeStatus() Status {
 	return status(StatusPending, "waits for a plan")
 }
 
-// status with a description that every forge takes.
+// status with a description that every forge takes, on one line.
 func status(s StatusState, description string) Status {
-	return Status{State: s, Description: cut(description, 140)}
+	return Status{State: s, Description: brief(strings.Join(strings.Fields(description), " "), maxDescription)}
 }

@@ -289,7 +289,7 @@ func (w *world) claim(number int64, name string, p *played) Claim {
 		c.Removes = c.Clusters
 	}
 	if p.phase == v1alpha1.RolloutHalted {
-		c.Message = count(p.failed, "cluster") + " failed: CrashLoopBackOff"
+		c.Message = "halted: " + count(p.failed, "cluster") + " failed: CrashLoopBackOff"
 	}
 	return c
 }
