@@ -42,6 +42,9 @@ func Markdown(s v1alpha1.ChangeObservation) string {
 	for _, notice := range s.Notices {
 		fmt.Fprintf(b, "\n> %s\n", plain(notice))
 	}
+	if next := advice(s); len(next) > 0 {
+		b.WriteString("\n**What next**\n\n- " + strings.Join(next, "\n- ") + "\n")
+	}
 	if len(s.Next) > 0 {
 		b.WriteString("\n**What can be said**: ")
 		for i, c := range s.Next {

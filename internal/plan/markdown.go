@@ -13,12 +13,20 @@ import (
 // comment, and the progress of the change stands in the same one.
 const MaxMarkdownBytes = 60 << 10
 
-// Markdown of a plan, for the merge request. Whatever authors wrote is shown as text: it is no
-// markup, mentions nobody and links nowhere.
-func (p Plan) Markdown() string {
+// Markdown of a plan that stands alone. Whatever authors wrote is shown as text: it is no markup,
+// mentions nobody and links nowhere.
+func (p Plan) Markdown() string { return p.markdown(p.next()) }
+
+// Page of a plan within the comment on a merge request, in Markdown. What is next depends on how far the change
+// is by then, so that stands above it and not here.
+func (p Plan) Page() string { return p.markdown("") }
+
+func (p Plan) markdown(next string) string {
 	head, tail := &strings.Builder{}, &strings.Builder{}
 	p.heading(head)
 	p.ending(tail)
+	tail.WriteString(next)
+	fmt.Fprintf(tail, "\nDigest `%s`\n", p.Digest)
 	parts := []string{}
 	for i := range p.Claims {
 		parts = append(parts, p.section(i))
@@ -118,7 +126,7 @@ func (p Plan) section(i int) string {
 	return b.String()
 }
 
-// ending of the comment: why, and what to do next.
+// ending says why.
 func (p Plan) ending(b *strings.Builder) {
 	body := &strings.Builder{}
 	if len(p.Claims) > 0 || len(p.Findings) > 0 {
@@ -137,6 +145,11 @@ func (p Plan) ending(b *strings.Builder) {
 		}
 		b.WriteString(l + "\n")
 	}
+}
+
+// next is what to do with a plan that nothing was done with yet.
+func (p Plan) next() string {
+	b := &strings.Builder{}
 	b.WriteString("**What next**\n\n")
 	switch {
 	case len(p.Claims) == 0 && p.Blocked == "":
@@ -152,7 +165,7 @@ func (p Plan) ending(b *strings.Builder) {
 	if p.TokenNeeded() && p.Blocked == "" {
 		fmt.Fprintf(b, "- Things are taken away. Somebody other than the author says `/approve-deletions %s`.\n", change.Token(p.Digest))
 	}
-	fmt.Fprintf(b, "\nDigest `%s`\n", p.Digest)
+	return b.String()
 }
 
 // safe text within Markdown.

@@ -216,7 +216,7 @@ func (p *Planner) Page(ctx context.Context, in Input, name string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return made.Markdown(), nil
+	return made.Page(), nil
 }
 
 // read error of a mirror: the author mends what is in the repository, and all else may pass.

@@ -132,6 +132,9 @@ func TestStories(t *testing.T) {
 			if name != "nothing" && name != "new" {
 				golden(t, name+".md", tc.reason, p.Markdown())
 			}
+			if page := p.Page(); strings.Contains(page, "What next") || !strings.Contains(page, p.Digest) {
+				t.Errorf("within a comment on a merge request, what is next is for the change to say:\n%s", page)
+			}
 		})
 	}
 }
