@@ -215,9 +215,9 @@ type Claim struct {
 	Retried int64
 	// Clusters of it: all, those as wanted, in motion, failed, and not to be reached.
 	Clusters, Reached, InMotion, Failed, Owed int32
-	// Removes is from how many clusters it is taken away.
+	// Removes is from how many clusters it is taken away, or how many of a fleet go.
 	Removes int32
-	// Strangers are clusters that are moved, are not in the plan, and did not join since.
+	// Strangers are clusters that are moved, or of a fleet that go, are not in the plan, and did not join since.
 	Strangers []string
 	// Other says what is rolled out that was not planned.
 	Other string

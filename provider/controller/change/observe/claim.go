@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
@@ -22,9 +23,12 @@ type seen struct {
 	claim, composite *unstructured.Unstructured
 	grant            *v1alpha1.ClaimGrant
 	rollout          *v1alpha1.Rollout
-	// releases of the Rollout, and on which of them its placement leaves it out.
+	// releases of the Rollout.
 	releases []v1alpha1.Release
-	removes  int32
+	// clusters of the fleet.
+	clusters []v1alpha1.Cluster
+	// removes is from how many clusters it is taken away, or how many of a fleet go.
+	removes int32
 }
 
 // claimOf what there is of a claim, for a change that is named <namespace>/<name>. It fails where a spec
@@ -191,23 +195,42 @@ type plannedClaim struct {
 // maxStrangers that are named.
 const maxStrangers = 20
 
-// strangers are clusters that a Rollout moves now, although the plan leaves them as they are. Those
-// that got a Release since the plan was made have joined.
+// strangers are clusters that are moved now, although the plan leaves them as they are. Those that
+// came since the plan was made have joined.
 func strangers(s seen, p *plannedClaim) []string {
-	if p == nil || s.rollout == nil || s.rollout.Status.AtProvider.Began == 0 {
+	if p == nil {
 		return nil
 	}
 	var out []string
 	for i := range s.releases {
 		r := &s.releases[i]
-		at := r.Spec.ForProvider
-		if at.Epoch < s.rollout.Status.AtProvider.Began || p.clusters[at.ClusterRef.Name] || r.GetCreationTimestamp().After(p.made) {
-			continue
+		if s.rollout != nil && began(s.rollout, r.Spec.ForProvider.Epoch) && p.leaves(r.Spec.ForProvider.ClusterRef.Name, r) {
+			out = append(out, r.Spec.ForProvider.ClusterRef.Name)
 		}
-		if out = append(out, at.ClusterRef.Name); len(out) == maxStrangers {
-			break
+	}
+	for i := range s.clusters {
+		c := &s.clusters[i]
+		if (c.GetDeletionTimestamp() != nil || s.rollout != nil && admitted(s.rollout, c, p.made)) && p.leaves(c.GetName(), c) {
+			out = append(out, c.GetName())
 		}
 	}
 	slices.Sort(out)
-	return out
+	return out[:min(len(out), maxStrangers)]
+}
+
+// leaves a cluster as it is: it was there when the plan was made, which does not name it.
+func (p *plannedClaim) leaves(cluster string, o client.Object) bool {
+	return !p.clusters[cluster] && !o.GetCreationTimestamp().After(p.made)
+}
+
+// began is true where what was written in an epoch is of what a Rollout does now.
+func began(ro *v1alpha1.Rollout, epoch int64) bool {
+	return ro.Status.AtProvider.Began > 0 && epoch >= ro.Status.AtProvider.Began
+}
+
+// admitted is true where a Rollout let a cluster of a fleet take another shape since a time. A fleet may say
+// something new that is no new shape: then what it let in before is of the same epoch.
+func admitted(ro *v1alpha1.Rollout, c *v1alpha1.Cluster, since time.Time) bool {
+	a := c.Spec.ForProvider.Admitted
+	return a != nil && began(ro, a.Epoch) && a.At.After(since)
 }

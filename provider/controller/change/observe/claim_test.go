@@ -180,6 +180,35 @@ func TestClaimOf(t *testing.T) {
 				Removes: 2, Strangers: []string{"p.stranger"},
 			},
 		},
+		"FleetStrangers": {
+			reason: "So are clusters of a fleet that go, or take another shape. What was let in before the plan was made, or came since, is not.", ref: fleet,
+			seen: seen{
+				claim: says("v2"), composite: says("v2", conditioned(xr.ReasonProgressing, "2 of 3", 3, 3)), removes: 2,
+				clusters: []v1alpha1.Cluster{
+					cluster("p.planned", at.Add(-time.Hour), admittedAt(5, at.Add(time.Minute))), cluster("p.stays", at.Add(-time.Hour), admittedAt(4, at.Add(-time.Minute))),
+					cluster("p.older", at.Add(-time.Hour), admittedAt(3, at.Add(time.Minute))), cluster("p.joined", at.Add(time.Hour), admittedAt(5, at.Add(time.Hour))),
+					cluster("p.stranger", at.Add(-time.Hour), admittedAt(4, at.Add(time.Minute))), cluster("p.goes", at.Add(-time.Hour), deleted), cluster("p.gone", at.Add(-time.Hour), deleted),
+				},
+				rollout: rollout(fleetV2),
+			},
+			plan: &plannedClaim{clusters: map[string]bool{"p.planned": true, "p.gone": true}, made: at},
+			want: change.Claim{
+				Exists: true, Digest: fleetV2, Sealed: true, TakenIn: true, Phase: v1alpha1.RolloutProgressing, Clusters: 3, Reached: 2, Owed: 1, Message: "2 of 3",
+				Removes: 2, Strangers: []string{"p.goes", "p.stranger"},
+			},
+		},
+		"FleetWithoutRollout": {
+			reason: "Without a Rollout clusters can still go.", ref: fleet,
+			seen: seen{
+				claim: says("v2"), composite: says("v2", conditioned(xr.ReasonProgressing, "2 of 3", 3, 3)), removes: 1,
+				clusters: []v1alpha1.Cluster{cluster("p.stays", at.Add(-time.Hour)), cluster("p.goes", at.Add(-time.Hour), deleted)},
+			},
+			plan: &plannedClaim{made: at},
+			want: change.Claim{
+				Exists: true, Digest: fleetV2, Sealed: true, TakenIn: true, Phase: v1alpha1.RolloutProgressing, Retried: math.MaxInt64, Clusters: 3, Reached: 2, Message: "2 of 3",
+				Removes: 1, Strangers: []string{"p.goes"},
+			},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -196,6 +225,22 @@ func release(cluster string, epoch int64, made time.Time) v1alpha1.Release {
 	r.Spec.ForProvider.ClusterRef.Name, r.Spec.ForProvider.Epoch = cluster, epoch
 	return r
 }
+
+func cluster(name string, made time.Time, edit ...func(*v1alpha1.Cluster)) v1alpha1.Cluster {
+	c := v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(made)}}
+	for _, e := range edit {
+		e(&c)
+	}
+	return c
+}
+
+func admittedAt(epoch int64, when time.Time) func(*v1alpha1.Cluster) {
+	return func(c *v1alpha1.Cluster) {
+		c.Spec.ForProvider.Admitted = &v1alpha1.AdmittedShape{Shape: "s", Epoch: epoch, At: metav1.NewTime(when)}
+	}
+}
+
+func deleted(c *v1alpha1.Cluster) { c.SetDeletionTimestamp(&metav1.Time{Time: at}) }
 
 func TestStamp(t *testing.T) {
 	cases := map[string]struct {

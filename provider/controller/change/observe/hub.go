@@ -77,13 +77,39 @@ func (o *Observer) claim(ctx context.Context, in Input, m *memory, ref v1alpha1.
 		return change.Claim{}, err
 	}
 	var p *plannedClaim
-	if on(s.rollout) {
+	switch {
+	case ref.Kind == xr.ClusterFleetKind:
+		if p = o.planned(ctx, in, m)[ref]; p != nil {
+			err = o.ofFleet(ctx, ref, &s)
+		}
+	case on(s.rollout):
 		p = o.planned(ctx, in, m)[ref]
-		if err := o.moves(ctx, &s); err != nil {
-			return change.Claim{}, err
+		err = o.moves(ctx, &s)
+	}
+	if err != nil {
+		return change.Claim{}, err
+	}
+	out, err := claimOf(ref, name, in.Repository.Spec.ForProvider.Delivery.Mode, s, p)
+	if err != nil {
+		return out, err
+	}
+	out.Other, err = o.other(ctx, in.Repository.Spec.ForProvider.Delivery, ref, s.grant, out)
+	return out, err
+}
+
+// ofFleet are its clusters, and how many of them go.
+func (o *Observer) ofFleet(ctx context.Context, ref v1alpha1.ClaimReference, s *seen) error {
+	l := &v1alpha1.ClusterList{}
+	if err := o.Hub.List(ctx, l, client.InNamespace(ref.Namespace), client.MatchingLabels{v1alpha1.LabelFleet: ref.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("cannot list Clusters of %s: %w", ref, err)
+	}
+	s.clusters = l.Items
+	for i := range s.clusters {
+		if s.clusters[i].GetDeletionTimestamp() != nil {
+			s.removes++
 		}
 	}
-	return claimOf(ref, name, in.Repository.Spec.ForProvider.Delivery.Mode, s, p)
+	return nil
 }
 
 // on is true where an application's Rollout is on its way, and may move what it should not.
@@ -91,11 +117,16 @@ func on(ro *v1alpha1.Rollout) bool {
 	return ro != nil && ro.Spec.ForProvider.Fleet == "" && ro.Status.AtProvider.Phase != v1alpha1.RolloutCompleted
 }
 
-// object that has no type here. It is nil where there is none, or none of its kind.
+// object that has no type here, as the cache has it.
 func (o *Observer) object(ctx context.Context, apiVersion, kind, namespace, name string) (*unstructured.Unstructured, error) {
+	return objectFrom(ctx, o.Hub, apiVersion, kind, namespace, name)
+}
+
+// objectFrom a reader. It is nil where there is none, or none of its kind.
+func objectFrom(ctx context.Context, from client.Reader, apiVersion, kind, namespace, name string) (*unstructured.Unstructured, error) {
 	u := &unstructured.Unstructured{}
 	u.SetGroupVersionKind(schema.FromAPIVersionAndKind(apiVersion, kind))
-	err := o.Hub.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, u)
+	err := from.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, u)
 	if kerrors.IsNotFound(err) || apimeta.IsNoMatchError(err) {
 		return nil, nil //nolint:nilnil // That there is none is an answer.
 	}
