@@ -13,12 +13,28 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-//go:embed change-commands.yaml
-var changeCommands []byte
+var (
+	//go:embed change-commands.yaml
+	changeCommands []byte
+	//go:embed claim-deletions.yaml
+	claimDeletions []byte
+)
 
 // Objects to apply to a hub.
 func Objects() ([]*unstructured.Unstructured, error) {
-	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(changeCommands), 4096)
+	var out []*unstructured.Unstructured
+	for _, file := range [][]byte{changeCommands, claimDeletions} {
+		objects, err := read(file)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, objects...)
+	}
+	return out, nil
+}
+
+func read(file []byte) ([]*unstructured.Unstructured, error) {
+	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(file), 4096)
 	var out []*unstructured.Unstructured
 	for {
 		o := &unstructured.Unstructured{}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strings"
@@ -9,7 +10,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	extv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -20,6 +23,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	xr "github.com/mainstay-dev/mainstay/apis/v1alpha1"
 	"github.com/mainstay-dev/mainstay/provider/backend/backendtest"
 	"github.com/mainstay-dev/mainstay/provider/backend/local/controlplane"
 )
@@ -33,11 +37,19 @@ type house struct {
 	admin client.Client
 	// ann and bob see changes through, carl edits them as Crossplane's editors do.
 	ann, bob, carl client.Client
+	// provider is the program, engine one that may delete claims only, and janitor what cleans up in Kubernetes.
+	provider, engine, janitor client.Client
 }
 
-// TestChangeCommands has people say things to a Change on a real API server.
-func TestChangeCommands(t *testing.T) {
+// TestPolicies has people do things on a real API server.
+func TestPolicies(t *testing.T) {
 	h := open(t)
+	t.Run("ChangeCommands", h.changeCommands)
+	t.Run("ClaimDeletions", h.claimDeletions)
+}
+
+// changeCommands that people give.
+func (h house) changeCommands(t *testing.T) {
 	said := command("ann-1", "ann")
 	cases := []struct {
 		name   string
@@ -89,6 +101,65 @@ func TestChangeCommands(t *testing.T) {
 	if err := h.carl.Create(t.Context(), newChange("claims-42", *command("x", "zoe"))); err == nil || !strings.Contains(err.Error(), "set by to carl") {
 		t.Errorf("a Change is not made with what others are to have said, got: %v", err)
 	}
+}
+
+// claimDeletions by people and programs.
+func (h house) claimDeletions(t *testing.T) {
+	means := map[string]string{v1alpha1.AnnotationAllowDeletion: "web"}
+	cases := []struct {
+		name      string
+		reason    string
+		as        client.Client
+		kind      string
+		namespace string
+		says      map[string]string
+		refused   bool
+	}{
+		{name: "Person", reason: "What runs goes with it.", as: h.carl, namespace: "guarded", refused: true},
+		{name: "Fleet", reason: "So it does with a fleet.", as: h.carl, kind: xr.ClusterFleetKind, namespace: "guarded", refused: true},
+		{name: "Administrator", reason: "Administrators type the wrong name, too.", as: h.admin, namespace: "guarded", refused: true},
+		{name: "Meant", reason: "Who means it can.", as: h.carl, namespace: "guarded", says: means},
+		{name: "MeantAnother", reason: "A word for another claim that was copied is none for this one.", as: h.carl, namespace: "guarded", says: map[string]string{v1alpha1.AnnotationAllowDeletion: "true"}, refused: true},
+		{name: "Provider", reason: "The provider does what a change says.", as: h.provider, namespace: "guarded"},
+		{name: "Engine", reason: "A program that may not say what is approved is one like any other.", as: h.engine, namespace: "guarded", refused: true},
+		{name: "Janitor", reason: "A namespace that goes takes all with it.", as: h.janitor, namespace: "guarded"},
+		{name: "Elsewhere", reason: "Where nobody asked for it, rights on claims have to do.", as: h.carl, namespace: "open"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			u := claim(tc.kind, tc.namespace)
+			u.SetAnnotations(tc.says)
+			must(t, h.admin.Create(t.Context(), u))
+			err := tc.as.Delete(t.Context(), u)
+			if refused := err != nil && strings.Contains(err.Error(), "mainstay.dev/allow-deletion=web"); refused != tc.refused || err != nil && !refused {
+				t.Errorf("%s\ngot: %v", tc.reason, err)
+			}
+			must(t, client.IgnoreNotFound(h.provider.Delete(t.Context(), claim(tc.kind, tc.namespace))))
+		})
+	}
+
+	// All at once is one after the other.
+	u := claim("", "guarded")
+	must(t, h.admin.Create(t.Context(), u))
+	if err := h.carl.DeleteAllOf(t.Context(), claim("", ""), client.InNamespace("guarded")); err == nil {
+		t.Error("all claims of a namespace are deleted at once")
+	}
+	// What goes already goes.
+	u.SetFinalizers([]string{"mainstay.dev/test"})
+	must(t, h.admin.Update(t.Context(), u))
+	must(t, h.provider.Delete(t.Context(), u))
+	if err := h.carl.Delete(t.Context(), claim("", "guarded")); err != nil {
+		t.Errorf("a claim that is being deleted is deleted again, got: %v", err)
+	}
+}
+
+// claim of a kind, by default an application.
+func claim(kind, namespace string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetGroupVersionKind(xr.GroupVersion.WithKind(cmp.Or(kind, xr.ProductApplicationKind)))
+	u.SetNamespace(namespace)
+	u.SetName("web")
+	return u
 }
 
 func command(id, by string) *v1alpha1.ChangeCommand {
@@ -155,26 +226,43 @@ func open(t *testing.T) house {
 	must(t, c.WaitReady(ctx))
 	cfg, err := c.RESTConfig()
 	must(t, err)
-	_, err = envtest.InstallCRDs(cfg, envtest.CRDInstallOptions{Paths: []string{"../provider/crds"}})
+	_, err = envtest.InstallCRDs(cfg, envtest.CRDInstallOptions{Paths: []string{"../provider/crds"}, CRDs: claims()})
 	must(t, err)
 
-	h := house{admin: as(t, cfg, ""), ann: as(t, cfg, "ann"), bob: as(t, cfg, "bob"), carl: as(t, cfg, "carl")}
-	must(t, h.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ops"}}))
+	account := func(namespace, name string) client.Client {
+		return as(t, cfg, "system:serviceaccount:"+namespace+":"+name, "system:serviceaccounts", "system:serviceaccounts:"+namespace)
+	}
+	h := house{
+		admin: as(t, cfg, ""), ann: as(t, cfg, "ann"), bob: as(t, cfg, "bob"), carl: as(t, cfg, "carl"),
+		provider: account("crossplane-system", "mainstay-provider"), engine: account("argocd", "controller"), janitor: account("kube-system", "namespace-controller"),
+	}
+	for name, required := range map[string]string{"ops": "", "guarded": "true", "open": "false"} {
+		must(t, h.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelRequireChange: required}}}))
+	}
 	objects, err := Objects()
 	must(t, err)
 	for _, o := range objects {
 		must(t, h.admin.Create(ctx, o))
 	}
-	editor := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "editor"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"m.mainstay.dev"}, Resources: []string{"changes", "changes/status"}, Verbs: []string{"*"}},
-	}}
-	must(t, h.admin.Create(ctx, editor))
-	for role, users := range map[string][]string{"mainstay-change-operator": {"ann", "bob"}, "editor": {"carl"}} {
-		b := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ops", Name: role}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}}
-		for _, u := range users {
-			b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "User", Name: u})
+	for name, rule := range map[string]rbacv1.PolicyRule{
+		"editor":  {APIGroups: []string{"m.mainstay.dev"}, Resources: []string{"changes", "changes/status"}, Verbs: []string{"*"}},
+		"deleter": {APIGroups: []string{xr.GroupVersion.Group}, Resources: []string{"*"}, Verbs: []string{"delete", "deletecollection"}},
+		"granter": {APIGroups: []string{"m.mainstay.dev"}, Resources: []string{"claimgrants"}, Verbs: []string{"create", "update"}},
+	} {
+		must(t, h.admin.Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule}}))
+	}
+	const provider = "system:serviceaccount:crossplane-system:mainstay-provider"
+	for role, users := range map[string][]string{
+		"mainstay-change-operator": {"ann", "bob"}, "editor": {"carl"}, "granter": {"carl", provider},
+		"deleter": {"carl", provider, "system:serviceaccount:argocd:controller", "system:serviceaccount:kube-system:namespace-controller"},
+	} {
+		for _, namespace := range []string{"ops", "guarded", "open"} {
+			b := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}}
+			for _, u := range users {
+				b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "User", Name: u})
+			}
+			must(t, h.admin.Create(ctx, b))
 		}
-		must(t, h.admin.Create(ctx, b))
 	}
 	h.awaitPolicy(ctx, t)
 	return h
@@ -188,17 +276,37 @@ func (h house) awaitPolicy(ctx context.Context, t *testing.T) {
 		err := h.admin.Create(ctx, probe, client.DryRunAll)
 		return err != nil && strings.Contains(err.Error(), "in the name of who gives it"), nil
 	}))
+	must(t, h.admin.Create(ctx, claim("", "guarded")))
+	must(t, wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		return h.admin.Delete(ctx, claim("", "guarded"), client.DryRunAll) != nil, nil
+	}))
+	must(t, h.provider.Delete(ctx, claim("", "guarded")))
 }
 
-// as a user, or as the administrator.
-func as(t *testing.T, cfg *rest.Config, user string) client.Client {
+// claims are their kinds, with whatever in them.
+func claims() []*extv1.CustomResourceDefinition {
+	var out []*extv1.CustomResourceDefinition
+	for _, kind := range []string{xr.ProductApplicationKind, xr.ClusterFleetKind} {
+		names := extv1.CustomResourceDefinitionNames{Kind: kind, ListKind: kind + "List", Singular: strings.ToLower(kind), Plural: strings.ToLower(kind) + "s"}
+		c := &extv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: names.Plural + "." + xr.GroupVersion.Group}}
+		c.Spec = extv1.CustomResourceDefinitionSpec{Group: xr.GroupVersion.Group, Names: names, Scope: extv1.NamespaceScoped, Versions: []extv1.CustomResourceDefinitionVersion{{
+			Name: xr.GroupVersion.Version, Served: true, Storage: true,
+			Schema: &extv1.CustomResourceValidation{OpenAPIV3Schema: &extv1.JSONSchemaProps{Type: "object"}},
+		}}}
+		out = append(out, c)
+	}
+	return out
+}
+
+// as a user of some groups, or as the administrator.
+func as(t *testing.T, cfg *rest.Config, user string, groups ...string) client.Client {
 	t.Helper()
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		must(t, add(s))
 	}
 	cfg = rest.CopyConfig(cfg)
-	cfg.Impersonate.UserName = user
+	cfg.Impersonate.UserName, cfg.Impersonate.Groups = user, groups
 	c, err := client.New(cfg, client.Options{Scheme: s})
 	must(t, err)
 	return c

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change/grant"
 )
 
@@ -97,6 +98,11 @@ func TestFleetEditedByHand(t *testing.T) {
 	})
 	eventually(t, 4*time.Minute, "fleet of two is reached", func() error { return reached(fleet()) })
 
-	// Deleting is not held back.
+	// Who deletes it has to mean it.
+	out, err = hub.run(t.Context(), "", "-n", "guarded", "delete", "clusterfleet", "kept", "--timeout=3m")
+	if want := "repeat its name in its annotation"; err == nil || !strings.Contains(out+err.Error(), want) {
+		t.Errorf("delete: want %q, got %v:\n%s", want, err, out)
+	}
+	hub.must(t, "-n", "guarded", "annotate", "clusterfleet", "kept", v1alpha1.AnnotationAllowDeletion+"=kept")
 	hub.must(t, "-n", "guarded", "delete", "clusterfleet", "kept", "--timeout=3m")
 }

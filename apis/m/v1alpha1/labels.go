@@ -36,6 +36,10 @@ const (
 	// last written, as <namespace>/<name>.<epoch>.
 	AnnotationChange = "mainstay.dev/change"
 
+	// AnnotationAllowDeletion on a claim repeats its name, where it is to be deleted by hand
+	// although only changes may delete it.
+	AnnotationAllowDeletion = "mainstay.dev/allow-deletion"
+
 	// AnnotationLeaveChanges is "true" on a Repository that may be deleted although Changes
 	// are under way: their locks are left, and what runs stays as it is.
 	AnnotationLeaveChanges = "mainstay.dev/leave-changes"
