@@ -79,6 +79,8 @@ test-real: binaries gitea argocd build ## Run the tests on real control planes, 
 	@go test -p 1 $(REAL_PACKAGES) -timeout 20m
 	$(call say,The provider is killed among a thousand simulated clusters: about five minutes)
 	@go test -v ./test/scale -timeout 30m
+	$(call say,Twenty merge requests flow through a real Gitea to fifty simulated clusters: about three minutes)
+	@go test -v -count 1 ./test/throughput -timeout 20m
 	$(call say,End to end with real Crossplane and Argo CD: about twenty-five minutes)
 	@go test -v ./test/e2e -timeout 45m
 

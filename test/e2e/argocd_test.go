@@ -37,7 +37,8 @@ type gitops struct {
 func startGitOps(t *testing.T) *gitops {
 	t.Helper()
 	ctx := t.Context()
-	forge, err := gitea.Start(ctx, filepath.Join(state, "gitea"), binaries)
+	// A folder of its own: the demo's Gitea is another one, with other users.
+	forge, err := gitea.Start(ctx, filepath.Join(state, "argocd-gitea"), binaries)
 	if err != nil {
 		t.Fatal(err)
 	}
