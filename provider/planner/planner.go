@@ -26,9 +26,11 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
+	files "github.com/mainstay-dev/mainstay/internal/claims"
 	"github.com/mainstay-dev/mainstay/internal/plan"
 	"github.com/mainstay-dev/mainstay/internal/plan/claims"
 	"github.com/mainstay-dev/mainstay/internal/plan/render"
+	"github.com/mainstay-dev/mainstay/internal/tree"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/git"
 	"github.com/mainstay-dev/mainstay/provider/planner/functions"
@@ -50,9 +52,10 @@ type Planner struct {
 	log       logging.Logger
 }
 
-// A Viewer tells which claims two commits have.
+// A Viewer tells which claims two commits have, and which some files.
 type Viewer interface {
 	At(r *repo.Repo, spec v1alpha1.RepositoryParameters, namespace, base, head string) (trees.View, error)
+	Files(r *repo.Repo, spec v1alpha1.RepositoryParameters, namespace string, of tree.Files) (files.Set, error)
 }
 
 // A Preflight looks at clusters for what a plan is going to put there.
@@ -160,10 +163,14 @@ func (p *Planner) plan(ctx context.Context, in Input, req change.PlanRequest) (c
 	if err != nil {
 		return change.Planned{}, problem{err.Error()}
 	}
+	out := s.planned(made, in.Change.GetName(), p.now())
+	if err := p.deliverable(in, s, out.Claims); err != nil {
+		return change.Planned{}, err
+	}
 	if err := p.keep(ctx, in.Change, made); err != nil {
 		return change.Planned{}, err
 	}
-	return s.planned(made, in.Change.GetName(), p.now()), nil
+	return out, nil
 }
 
 // planned is what a Change keeps of a plan.

@@ -18,6 +18,7 @@ import (
 	files "github.com/mainstay-dev/mainstay/internal/claims"
 	"github.com/mainstay-dev/mainstay/internal/plan/claims"
 	"github.com/mainstay-dev/mainstay/internal/plan/render"
+	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/planner/hub"
 )
 
@@ -32,6 +33,8 @@ type sides struct {
 	broken map[v1alpha1.ClaimReference]string
 	// found are warnings about the base.
 	found []v1alpha1.ChangeFinding
+	// view of the commits.
+	view trees.View
 }
 
 // sides of a merge request: its base, and its base once it is merged.
@@ -49,7 +52,7 @@ func (p *Planner) sides(ctx context.Context, in Input, req change.PlanRequest) (
 		// The rules of the Repository are others since it was asked for.
 		return nil, fmt.Errorf("the claims of the merge request are others than those that a plan was asked for: it is asked for again")
 	}
-	s := &sides{broken: map[v1alpha1.ClaimReference]string{}, touched: sorted(append(changed(v.Base, v.Merged), req.Carry...))}
+	s := &sides{view: v, broken: map[v1alpha1.ClaimReference]string{}, touched: sorted(append(changed(v.Base, v.Merged), req.Carry...))}
 	if err := p.agreed(ctx, in, s.touched); err != nil {
 		return nil, err
 	}

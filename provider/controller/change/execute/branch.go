@@ -13,6 +13,7 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
+	"github.com/mainstay-dev/mainstay/internal/change/delivery"
 	"github.com/mainstay-dev/mainstay/internal/claims"
 	"github.com/mainstay-dev/mainstay/internal/tree"
 	"github.com/mainstay-dev/mainstay/provider/git"
@@ -106,19 +107,19 @@ func (e *Executor) oneByOne(ctx context.Context, in Input, do func() error) erro
 }
 
 // delivery of an Action: where its claims are as they are to be.
-func (e *Executor) delivery(ctx context.Context, in Input, a change.Action) (*delivery, error) {
-	d := &delivery{wanted: map[v1alpha1.ClaimReference]bool{}, own: map[v1alpha1.ClaimReference]bool{}}
+func (e *Executor) delivery(ctx context.Context, in Input, a change.Action) (*delivery.Delivery, error) {
+	d := &delivery.Delivery{Wanted: map[v1alpha1.ClaimReference]bool{}, Own: map[v1alpha1.ClaimReference]bool{}, Along: map[v1alpha1.ClaimReference]bool{}}
 	for _, c := range in.Change.Status.AtProvider.Claims {
-		d.own[c.ClaimReference] = true
+		d.Own[c.ClaimReference] = true
 	}
 	for _, c := range a.Claims {
-		d.wanted[c.ClaimReference] = true
+		d.Wanted[c.ClaimReference] = true
 	}
 	if err := e.fetched(ctx, in, func() error { return e.source(in, a, d) }); err != nil {
 		return nil, err
 	}
 	for _, c := range a.Claims {
-		if _, ok := d.source.claims[c.ClaimReference]; ok != (c.Digest != "") {
+		if _, ok := d.Source.Claims[c.ClaimReference]; ok != (c.Digest != "") {
 			return nil, fmt.Errorf("%s is not in the commits that were planned as it was planned: push again to have them planned anew", c.ClaimReference)
 		}
 	}
@@ -126,9 +127,9 @@ func (e *Executor) delivery(ctx context.Context, in Input, a change.Action) (*de
 }
 
 // source of a delivery: the tree that the merge request makes or, going back, that of the base.
-func (e *Executor) source(in Input, a change.Action, d *delivery) error {
+func (e *Executor) source(in Input, a change.Action, d *delivery.Delivery) error {
 	var err error
-	if d.source.claims, err = e.wanted(in, a); err != nil {
+	if d.Source.Claims, err = e.wanted(in, a); err != nil {
 		return err
 	}
 	head := a.Head
@@ -139,19 +140,22 @@ func (e *Executor) source(in Input, a change.Action, d *delivery) error {
 	if err != nil {
 		return err
 	}
-	d.source.files = base
+	d.Source.Files = base
 	if head == "" {
 		return nil
 	}
 	v, err := e.Trees.At(in.Repo, in.spec(), in.Repository.Namespace, a.Base, head)
 	switch {
 	case err == nil:
-		d.changed = tree.Changed(base, v.Look.Merged.Files)
+		d.Changed = tree.Changed(base, v.Look.Merged.Files)
+		for _, ref := range v.Touched {
+			d.Along[ref] = !d.Own[ref]
+		}
 	case !a.Back:
 		return err
 	}
 	if !a.Back {
-		d.source.files = v.Look.Merged.Files
+		d.Source.Files = v.Look.Merged.Files
 	}
 	return nil
 }
@@ -169,7 +173,7 @@ func (e *Executor) fetched(ctx context.Context, in Input, read func() error) err
 }
 
 // deliver once, onto the commit that the branch is at. It says whether the branch moved.
-func (e *Executor) deliver(ctx context.Context, in Input, a change.Action, branch string, d *delivery) (bool, error) {
+func (e *Executor) deliver(ctx context.Context, in Input, a change.Action, branch string, d *delivery.Delivery) (bool, error) {
 	ref := "refs/heads/" + branch
 	tips, err := in.Repo.Mirror.Fetch(ctx, ref)
 	if err != nil {
@@ -180,22 +184,22 @@ func (e *Executor) deliver(ctx context.Context, in Input, a change.Action, branc
 	if at == "" {
 		at, p.From = a.Base, a.Base
 	}
-	tip := side{}
-	if tip.files, err = in.Repo.Mirror.Files(at); err != nil {
+	tip := delivery.Side{}
+	if tip.Files, err = in.Repo.Mirror.Files(at); err != nil {
 		return false, err
 	}
-	if tip.claims, err = e.read(in, tip.files); err != nil && tip.claims == nil {
+	if tip.Claims, err = e.read(in, tip.Files); err != nil && tip.Claims == nil {
 		return false, err
 	}
-	put := d.choose(tip)
-	result, err := e.read(in, d.after(tip, put))
+	put := d.Choose(tip)
+	result, err := e.read(in, d.After(tip, put))
 	if err != nil {
 		return false, fmt.Errorf("branch %s would not be readable: %w", branch, err)
 	}
-	if err := d.check(tip.claims, result); err != nil {
+	if err := d.Check(tip.Claims, result); err != nil {
 		return false, err
 	}
-	if p.Files, err = contents(in.Repo.Mirror, d.source.files, put); err != nil {
+	if p.Files, err = contents(in.Repo.Mirror, d.Source.Files, put); err != nil {
 		return false, err
 	}
 
