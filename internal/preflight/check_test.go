@@ -211,7 +211,8 @@ func cases(t *testing.T) map[string]map[string]checkCase { //nolint:maintidx // 
 			"Large":   {reason: "No node is so large, but for one that it may not run on.", objects: deployment("1", "", large), want: []string{"B1 Blocking Deployment/web " + nodes}},
 			"Just":    {reason: "A whole node.", objects: deployment("1", "", "resources: {requests: {cpu: 4, memory: 16Gi}}")},
 			"Elastic": {reason: "Larger nodes may come.", objects: deployment("1", "", large), cluster: []func(*Snapshot){elastic}, want: []string{"B1 Warning Deployment/web " + nodes}},
-			"Empty":   {reason: "Nodes are still to come.", objects: deployment("1", "", large), cluster: []func(*Snapshot){func(s *Snapshot) { s.Capacity.Nodes = nil }}, want: []string{"B1 Warning Deployment/web spec.template.spec"}},
+			"Empty":   {reason: "There are no nodes.", objects: deployment("1", "", large), cluster: []func(*Snapshot){noneYet}, want: []string{"B1 Warning Deployment/web spec.template.spec"}},
+			"Started": {reason: "Nodes are still to come.", objects: deployment("1", "", large), cluster: []func(*Snapshot){noneYet, elastic}, want: []string{"B1 Warning Deployment/web spec.template.spec"}},
 			"Daemons": {
 				reason: "Daemons take some of every node.", objects: deployment("1", "", "resources: {requests: {cpu: 4}}"),
 				cluster: []func(*Snapshot){running("general-0", "kube-system", "log", "1"), running("general-1", "kube-system", "log", "1"), running("general-2", "kube-system", "log", "1"), func(s *Snapshot) {

@@ -15,6 +15,8 @@ import (
 	"k8s.io/klog/v2"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
 // candidates are the nodes that a workload's pods may run on, filter by filter: each
@@ -118,11 +120,25 @@ func (r *run) schedule(check func(*workload, *candidates)) {
 	}
 }
 
+// What is found where there is no node: none are to come, or they are.
+const (
+	noNodes     = "the cluster has no nodes yet"
+	notObserved = "no node of the cluster is observed yet: whether pods fit is not known"
+)
+
+// Nodeless is true for what is found only because there is no node. It is over as soon as there is one.
+func Nodeless(f v1alpha1.Finding) bool {
+	return f.Cause == "B1" && (f.Message == noNodes || f.Message == notObserved)
+}
+
 // checkFits is B1.
 func checkFits(r *run) {
 	if r.snap.Capacity != nil && len(r.snap.Capacity.Nodes) == 0 && len(r.workloads) > 0 {
-		w := r.workloads[0]
-		r.warn(w.object, w.path, "add nodes to the cluster", "the cluster has no nodes yet")
+		w, fix, message := r.workloads[0], "add nodes to the cluster", noNodes
+		if !r.certain() {
+			fix, message = "wait until nodes are there", notObserved
+		}
+		r.warn(w.object, w.path, fix, "%s", message)
 		return
 	}
 	r.schedule(func(w *workload, c *candidates) {

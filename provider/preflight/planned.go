@@ -77,6 +77,7 @@ func (r *Runner) Planned(ctx context.Context, side plan.Side, touched []v1alpha1
 		return r.planned(ctx, probes[i], growing[at.Target.Cluster])
 	})
 	var out []v1alpha1.ChangeFinding
+	started := map[v1alpha1.ClusterReference]bool{}
 	for i, f := range found {
 		if f == nil {
 			left++
@@ -85,6 +86,11 @@ func (r *Runner) Planned(ctx context.Context, side plan.Side, touched []v1alpha1
 		p := probes[i]
 		s := p.ro.Spec.ForProvider.Strategy
 		for _, finding := range preflight.Waive(nameOf(p.Placed), f.findings, s.Waivers, r.clock.Now()) {
+			if preflight.Nodeless(finding) && growing[p.Target.Cluster] {
+				// It was started a moment ago.
+				started[p.Target.Cluster] = true
+				continue
+			}
 			one := plan.Finding(p.claim, finding, 1)
 			// Where clusters like that are skipped, the rest goes on.
 			one.Blocking = one.Blocking && s.Preflight != v1alpha1.PreflightSkip
@@ -94,6 +100,9 @@ func (r *Runner) Planned(ctx context.Context, side plan.Side, touched []v1alpha1
 	slices.SortStableFunc(out, func(a, b v1alpha1.ChangeFinding) int {
 		return cmp.Or(cmp.Compare(order(a.Blocking), order(b.Blocking)), cmp.Compare(a.Claim, b.Claim), cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Message, b.Message))
 	})
+	if n := len(started); n > 0 {
+		out = append(out, unseen(n, "their nodes are not observed yet: whether pods fit is looked at before their Rollouts begin"))
+	}
 	if left > 0 {
 		out = append(out, unseen(left, "these were not looked at in time: their Rollouts do so before they begin"))
 	}

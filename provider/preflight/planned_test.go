@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,35 @@ func TestPlanned(t *testing.T) {
 				t.Errorf("\n%s\nPlanned(...): looked at: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestPlannedStarted: of a cluster whose nodes are on their way it is said that they are not observed yet, and not
+// that there are none. They are looked for again soon.
+func TestPlannedStarted(t *testing.T) {
+	w := newWorld(t, &fleet{started: map[string]bool{"eu.c0": true, "eu.c2": true}})
+	pool := &v1alpha1.NodePool{ObjectMeta: metav1.ObjectMeta{Namespace: "fleets", Name: "eu.c0.general"}}
+	pool.Spec.ForProvider.Cluster, pool.Spec.ForProvider.Size = "eu.c0", 4
+	if err := w.hub.Create(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	side := w.side()
+	look := func() []string {
+		var out []string
+		for _, f := range w.runner.Planned(t.Context(), side, []v1alpha1.ClaimReference{side.Claims[0].ClaimReference}) {
+			out = append(out, fmt.Sprintf("%s %d %t %s", f.Cause, f.Clusters, f.Blocking, f.Message))
+		}
+		return out
+	}
+	got := look()
+	if len(got) != 2 || !strings.HasPrefix(got[0], "B1 1 false ") || !strings.Contains(got[0], "the cluster has no nodes yet") ||
+		got[1] != "Preflight 1 false their nodes are not observed yet: whether pods fit is looked at before their Rollouts begin" {
+		t.Errorf("Planned(...): %q", got)
+	}
+	w.fleet.started = nil
+	w.clock.SetTime(w.clock.Now().Add(blockedFor))
+	if got := look(); len(got) > 0 {
+		t.Errorf("Planned(...) once there are nodes: %q", got)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -191,8 +192,8 @@ func (r *Runner) examine(ctx context.Context, ro *v1alpha1.Rollout, cr *v1alpha1
 		}
 	}
 	keep := cleanFor
-	if preflight.Blocks(res.findings) {
-		keep = blockedFor
+	if preflight.Blocks(res.findings) || slices.ContainsFunc(res.findings, preflight.Nodeless) {
+		keep = blockedFor // It may be mended, or nodes be there, any moment.
 	}
 	res.until = r.clock.Now().Add(keep - time.Duration(r.random()*float64(keep/4)))
 	return res, nil

@@ -59,6 +59,8 @@ type fleet struct {
 	mu      sync.Mutex
 	missing map[string]bool
 	silent  map[string]bool
+	// started clusters have no nodes yet.
+	started map[string]bool
 	refuses error
 
 	looked, tried []string
@@ -66,7 +68,7 @@ type fleet struct {
 	images map[string][]string
 }
 
-func (f *fleet) Snapshot(_ context.Context, c *v1alpha1.Cluster, _ bool, n checks.Needs) (*checks.Snapshot, error) {
+func (f *fleet) Snapshot(_ context.Context, c *v1alpha1.Cluster, growing bool, n checks.Needs) (*checks.Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looked = append(f.looked, c.GetName())
@@ -78,6 +80,9 @@ func (f *fleet) Snapshot(_ context.Context, c *v1alpha1.Cluster, _ bool, n check
 		return nil, &target.UnreachableError{Err: errors.New("no route")}
 	}
 	s := &checks.Snapshot{Secrets: map[types.NamespacedName]*checks.Secret{}}
+	if f.started[c.GetName()] {
+		s.Capacity = &checks.Capacity{Elastic: growing}
+	}
 	for _, k := range n.Secrets {
 		s.Secrets[k] = &checks.Secret{}
 		if f.missing[c.GetName()] {
@@ -128,6 +133,7 @@ type world struct {
 	t      *testing.T
 	fleet  *fleet
 	clock  *testingclock.FakePassiveClock
+	hub    client.Client
 	runner *Runner
 	ro     *v1alpha1.Rollout
 	placed []rollout.Placed
@@ -171,6 +177,7 @@ func newWorld(t *testing.T, f *fleet) *world {
 		w.placed = append(w.placed, p)
 	}
 	reader := fake.NewClientBuilder().WithScheme(s).WithObjects(hub...).Build()
+	w.hub = reader
 	w.runner = New(reader, f, f, w.clock, func() float64 { return 0 }, nil, logging.NewNopLogger())
 	return w
 }

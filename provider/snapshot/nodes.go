@@ -34,6 +34,10 @@ func (r *reader) nodes(ctx context.Context, n preflight.Needs, s *preflight.Snap
 	if err != nil {
 		return unknown(err)
 	}
+	if len(nodes) == 0 {
+		// Where there is none, one may be there any moment.
+		r.stale("nodes")
+	}
 	pods, err := fresh(r, "pods", func() ([]preflight.Pod, error) { return r.readPods(ctx) })
 	if err != nil {
 		return unknown(err)

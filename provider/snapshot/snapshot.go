@@ -145,6 +145,13 @@ func (c *cluster) expire() {
 	}
 }
 
+// stale has a part read again when it is needed next.
+func (r *reader) stale(key string) {
+	if p := r.cluster.parts[key]; p != nil {
+		p.until = time.Time{}
+	}
+}
+
 // fresh returns a part that is remembered, or reads it. Its generation stays the same
 // where what is read is.
 func fresh[T any](r *reader, key string, read func() (T, error)) (T, error) {

@@ -201,6 +201,29 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// TestFirstNode of a cluster that was started a moment ago is seen at once.
+func TestFirstNode(t *testing.T) {
+	w := newWorld()
+	cache := New(w, testingclock.NewFakePassiveClock(time.Unix(1000, 0)), func() float64 { return 0 }, nil)
+	nodes := func() int {
+		t.Helper()
+		s, err := cache.Snapshot(t.Context(), aCluster(), false, preflight.Needs{Pods: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(s.Capacity.Nodes)
+	}
+	if got := nodes(); got != 0 {
+		t.Fatalf("there are none yet, got %d", got)
+	}
+	if err := w.far.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := nodes(); got != 1 {
+		t.Errorf("that there was none must not be remembered, got %d", got)
+	}
+}
+
 // dump of all that is kept of a cluster, and of a snapshot.
 func dump(c *Cache, s *preflight.Snapshot) string {
 	out := &strings.Builder{}
