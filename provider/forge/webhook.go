@@ -29,6 +29,8 @@ type Event struct {
 	Repository string
 	// Number of the merge request, or zero where it is about the whole repository.
 	Number int64
+	// By whom it was done, where the forge says so.
+	By string
 }
 
 // Body reads a webhook's request, bounded.
@@ -80,11 +82,14 @@ type HubPayload struct {
 	Repository struct {
 		FullName string `json:"full_name"`
 	} `json:"repository"`
+	Sender struct {
+		Login string `json:"login"`
+	} `json:"sender"`
 }
 
 // Event that a payload hints at.
 func (p HubPayload) Event(delivery string, body []byte) (Event, error) {
-	e := Event{Delivery: delivery, Digest: Digest(body), Repository: p.Repository.FullName}
+	e := Event{Delivery: delivery, Digest: Digest(body), Repository: p.Repository.FullName, By: p.Sender.Login}
 	switch {
 	case p.PullRequest != nil:
 		e.Number = max(p.PullRequest.Number, p.Number)

@@ -175,6 +175,19 @@ func (p *Pool) Close(uid types.UID) {
 	}
 }
 
+// Self is the name of the token's user on the forge of a Repository that is open. Empty where it is not known.
+func (p *Pool) Self(uid types.UID) string {
+	p.mu.Lock()
+	e, ok := p.entries[uid]
+	p.mu.Unlock()
+	if !ok {
+		return ""
+	}
+	e.known.mu.Lock()
+	defer e.known.mu.Unlock()
+	return e.known.self
+}
+
 // WakeChange has a Change looked at soon, because something happened to it on its forge.
 func (p *Pool) WakeChange(key types.NamespacedName) {
 	c := &v1alpha1.Change{}

@@ -16,6 +16,9 @@ type payload struct {
 	Object struct {
 		IID int64 `json:"iid"`
 	} `json:"object_attributes"`
+	User struct {
+		Name string `json:"username"`
+	} `json:"user"`
 	// MergeRequest of a note.
 	MergeRequest *struct {
 		IID int64 `json:"iid"`
@@ -37,6 +40,7 @@ func ParseWebhook(r *http.Request, secret forge.Secret) (forge.Event, error) {
 		Delivery:   cmp.Or(r.Header.Get("Idempotency-Key"), r.Header.Get("X-Gitlab-Event-UUID")),
 		Digest:     forge.Digest(body),
 		Repository: p.Project.Path,
+		By:         p.User.Name,
 	}
 	switch {
 	case p.Kind == "merge_request":

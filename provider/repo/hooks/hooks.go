@@ -49,6 +49,8 @@ const (
 // A Pool knows secrets of webhooks, and wakes what they are about.
 type Pool interface {
 	WebhookSecret(ctx context.Context, r *v1alpha1.Repository) (forge.Secret, error)
+	// Self is the name of the token's user on the forge. Empty where it is not known.
+	Self(uid types.UID) string
 	WakeChange(key types.NamespacedName)
 	WakeRepository(key types.NamespacedName)
 }
@@ -135,6 +137,10 @@ func (s *Server) deliver(w http.ResponseWriter, r *http.Request) (code int, outc
 	}
 	if !from.deliveries.New(event, s.now()) {
 		return http.StatusAccepted, metrics.DeliverySeen
+	}
+	if event.Number > 0 && event.By != "" && event.By == s.pool.Self(cr.GetUID()) {
+		// What the provider itself says on a merge request is no news to it. A push is, to other Changes.
+		return http.StatusAccepted, metrics.DeliveryTaken
 	}
 	if event.Number > 0 {
 		s.pool.WakeChange(types.NamespacedName{Namespace: key.Namespace, Name: repository.Name(key.Name, event.Number)})

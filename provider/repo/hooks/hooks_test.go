@@ -35,12 +35,15 @@ const key = "sixteen letters!"
 // A pool that knows one secret, and notes who was woken.
 type pool struct {
 	problem error
+	self    string
 	woken   []string
 }
 
 func (p *pool) WebhookSecret(context.Context, *v1alpha1.Repository) (forge.Secret, error) {
 	return key, p.problem
 }
+
+func (p *pool) Self(types.UID) string { return p.self }
 
 func (p *pool) WakeChange(k types.NamespacedName) { p.woken = append(p.woken, "Change "+k.String()) }
 
@@ -68,7 +71,7 @@ func newWorld(t *testing.T) *world {
 		return r
 	}
 	hub := fake.NewClientBuilder().WithScheme(s).WithObjects(with("claims", &v1alpha1.ForgeWebhook{}), with("quiet", nil)).Build()
-	w := &world{pool: &pool{}, clock: testingclock.NewFakePassiveClock(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC))}
+	w := &world{pool: &pool{self: "mainstay"}, clock: testingclock.NewFakePassiveClock(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC))}
 	w.Server = New(hub, w.pool, w.clock.Now, nil, logging.NewNopLogger())
 	return w
 }
@@ -98,6 +101,11 @@ const (
 	request = `{"number":7,"pull_request":{"number":7},"repository":{"full_name":"ops/claims"}}`
 )
 
+// by somebody a request is.
+func by(who, request string) string {
+	return strings.TrimSuffix(request, "}") + `,"sender":{"login":"` + who + `"}}`
+}
+
 func TestDeliveries(t *testing.T) {
 	good := delivery{path: path, id: "1", body: request, secret: key}
 	both := []string{"Change shop/claims-7", "Repository shop/claims"}
@@ -111,8 +119,13 @@ func TestDeliveries(t *testing.T) {
 		problem error
 		want    want
 	}{
-		"Good":        {reason: "A merge request has its Change and its Repository looked at.", change: func(*delivery) {}, want: want{202, both}},
-		"Push":        {reason: "A push has the Repository looked at.", change: func(d *delivery) { d.body = `{"ref":"refs/heads/main","repository":{"full_name":"ops/claims"}}` }, want: want{202, both[1:]}},
+		"Good":      {reason: "A merge request has its Change and its Repository looked at.", change: func(*delivery) {}, want: want{202, both}},
+		"Push":      {reason: "A push has the Repository looked at.", change: func(d *delivery) { d.body = `{"ref":"refs/heads/main","repository":{"full_name":"ops/claims"}}` }, want: want{202, both[1:]}},
+		"Own":       {reason: "What the provider itself says wakes nobody.", change: func(d *delivery) { d.body = by("mainstay", request) }, want: want{202, nil}},
+		"Another's": {reason: "What somebody else says does.", change: func(d *delivery) { d.body = by("ada", request) }, want: want{202, both}},
+		"OwnPush": {reason: "A push of the provider's own is news to other Changes.", change: func(d *delivery) {
+			d.body = by("mainstay", `{"ref":"refs/heads/main","repository":{"full_name":"ops/claims"}}`)
+		}, want: want{202, both[1:]}},
 		"Forged":      {reason: "Another secret is no secret.", change: func(d *delivery) { d.secret = "seventeen letters" }, want: want{403, nil}},
 		"NotSigned":   {reason: "Nor is none.", change: func(d *delivery) { d.secret = "" }, want: want{403, nil}},
 		"TooLarge":    {reason: "More than is read is refused, signed or not.", change: func(d *delivery) { d.body = `{"x":"` + strings.Repeat("a", forge.MaxWebhook) + `"}` }, want: want{403, nil}},

@@ -162,7 +162,14 @@ func (o *Observer) Did(c *v1alpha1.Change, a change.Action, err error) {
 		if m.request != nil && m.request.HeadSHA == a.Head {
 			m.request.Statuses[a.Context] = a.Status
 		}
-	case change.DoComment, change.DoMerge, change.DoClose:
+	case change.DoComment:
+		m.refused = ""
+		if m.shown.Head != a.Head || m.shown.Digest != a.Digest || m.shown.At.IsZero() {
+			m.dirty = true // When a plan came to be shown is for the forge's clock to say.
+			return
+		}
+		m.shown.Progress = change.Fingerprint(a.Progress)
+	case change.DoMerge, change.DoClose:
 		m.dirty, m.refused = true, ""
 	}
 }
