@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
+	"github.com/mainstay-dev/mainstay/internal/change/turn"
 )
 
 // executing is a world with one change that is under way on half of its clusters.
@@ -150,6 +151,11 @@ func TestEdges(t *testing.T) {
 			reason: "A merge that the forge refuses is tried again, and says so.",
 			happen: func(s *story, m *mr) { m.refused = "403: the branch is protected" }, turns: 10, phase: v1alpha1.ChangeMerging, says: "the forge refuses to merge: 403",
 			mend: func(s *story, m *mr) { m.refused = "" }, ends: v1alpha1.ChangeCompleted,
+		},
+		"NotItsTurn": {
+			reason: "Merge requests of a repository are merged one after the other.",
+			happen: func(s *story, m *mr) { s.w.mergeTurn = turn.Place{Ahead: 1, After: "!40"} }, turns: 10, phase: v1alpha1.ChangeMerging, says: "it is merged after !40",
+			mend: func(s *story, m *mr) { s.w.mergeTurn = turn.Place{} }, ends: v1alpha1.ChangeCompleted,
 		},
 	}
 	for name, tc := range cases {

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
+
+// turnAgain is how long a merge takes, about, where forges are quick.
+const turnAgain = 500 * time.Millisecond
 
 // verify that everything is there, and stays so for a while.
 func (n *run) verify() {
@@ -114,6 +118,11 @@ func (n *run) merge() {
 		n.wait(ContextExecute + " turns green first")
 		return
 	}
+	if t := n.o.Turn; t.Ahead > 0 {
+		n.wait("it is merged after " + t.After)
+		n.wakeAt(n.now.Add(time.Duration(t.Ahead) * turnAgain))
+		return
+	}
 	if n.o.MergeRefused != "" {
 		n.wait("the forge refuses to merge: " + n.o.MergeRefused)
 		n.wakeAt(n.now.Add(retryAfter))
@@ -125,7 +134,7 @@ func (n *run) mayMerge() bool {
 	r := n.o.Request
 	return n.is.Phase == v1alpha1.ChangeMerging && n.is.Merged == nil && n.o.ForgeProblem == "" && n.open() && n.fenced() &&
 		n.o.Git.Problem == "" && n.o.Git.Head == n.is.Plan.HeadSHA && r.HeadSHA == n.is.Plan.HeadSHA && n.is.Executed == n.is.Plan.Digest &&
-		!r.BranchGone && r.Statuses[ContextExecute].State == StatusSuccess
+		n.o.Turn.Ahead == 0 && !r.BranchGone && r.Statuses[ContextExecute].State == StatusSuccess
 }
 
 // confirm that the base branch says what was executed.

@@ -53,6 +53,10 @@ ROOT = {dir}/repositories
 DEFAULT_BRANCH = main
 DEFAULT_PRIVATE = private
 
+; Else each merge has every other open merge request tried at once.
+[repository.pull-request]
+DELAY_CHECK_FOR_INACTIVE_DAYS = 0
+
 [webhook]
 ALLOWED_HOST_LIST = loopback
 DELIVER_TIMEOUT = 5

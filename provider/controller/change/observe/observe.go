@@ -27,6 +27,7 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
 	"github.com/mainstay-dev/mainstay/internal/change/lock"
+	"github.com/mainstay-dev/mainstay/internal/change/turn"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/execute"
 	"github.com/mainstay-dev/mainstay/provider/controller/change/trees"
 	"github.com/mainstay-dev/mainstay/provider/forge"
@@ -50,6 +51,7 @@ type Observer struct {
 	memories map[types.UID]*memory
 	people   map[person]known
 	teams    map[team]membership
+	turns    map[types.UID]*turn.Turns
 }
 
 // An Input is what is looked at.
@@ -120,6 +122,7 @@ func (o *Observer) Observe(ctx context.Context, in Input) change.Observed {
 	m := o.memory(in.Change.GetUID())
 	out := change.Observed{Status: *in.Change.Status.AtProvider.DeepCopy()}
 	o.place(ctx, in, &out)
+	out.Turn = o.turn(in, out)
 	o.outside(ctx, in, m, &out)
 	if !ended(out.Status) || out.Place.Asked {
 		out.Claims = o.claims(ctx, in, m)
@@ -195,6 +198,9 @@ func (o *Observer) Forget(uid types.UID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.memories, uid)
+	for _, t := range o.turns {
+		t.Leave(string(uid))
+	}
 }
 
 func (o *Observer) memory(uid types.UID) *memory {
@@ -238,12 +244,12 @@ func holds(s v1alpha1.ChangeObservation) bool {
 }
 
 // acts is true where something is about to be done that rests on what forge and Git say now.
-func acts(s v1alpha1.ChangeObservation, p lock.Place) bool {
+func acts(s v1alpha1.ChangeObservation, p lock.Place, t turn.Place) bool {
 	switch s.Phase {
 	case v1alpha1.ChangeApproved, v1alpha1.ChangeQueued:
 		return p.Held
 	case v1alpha1.ChangeMerging:
-		return true
+		return t.Ahead == 0
 	}
 	return false
 }
