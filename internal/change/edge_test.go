@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
-	"github.com/mainstay-dev/mainstay/internal/change/turn"
 )
 
 // executing is a world with one change that is under way on half of its clusters.
@@ -154,8 +153,8 @@ func TestEdges(t *testing.T) {
 		},
 		"NotItsTurn": {
 			reason: "Merge requests of a repository are merged one after the other.",
-			happen: func(s *story, m *mr) { s.w.mergeTurn = turn.Place{Ahead: 1, After: "!40"} }, turns: 10, phase: v1alpha1.ChangeMerging, says: "it is merged after !40",
-			mend: func(s *story, m *mr) { s.w.mergeTurn = turn.Place{} }, ends: v1alpha1.ChangeCompleted,
+			happen: func(s *story, m *mr) { s.w.mergesAhead = 1 }, turns: 10, phase: v1alpha1.ChangeMerging, says: "others of this repository are merged first",
+			mend: func(s *story, m *mr) { s.w.mergesAhead = 0 }, ends: v1alpha1.ChangeCompleted,
 		},
 	}
 	for name, tc := range cases {

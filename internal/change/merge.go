@@ -118,9 +118,10 @@ func (n *run) merge() {
 		n.wait(ContextExecute + " turns green first")
 		return
 	}
-	if t := n.o.Turn; t.Ahead > 0 {
-		n.wait("it is merged after " + t.After)
-		n.wakeAt(n.now.Add(time.Duration(t.Ahead) * turnAgain))
+	if ahead := n.o.MergesAhead; ahead > 0 {
+		// Not how many: it is said on the forge, which has enough to do as it is.
+		n.wait("others of this repository are merged first")
+		n.wakeAt(n.now.Add(time.Duration(ahead) * turnAgain))
 		return
 	}
 	if n.o.MergeRefused != "" {
@@ -134,7 +135,7 @@ func (n *run) mayMerge() bool {
 	r := n.o.Request
 	return n.is.Phase == v1alpha1.ChangeMerging && n.is.Merged == nil && n.o.ForgeProblem == "" && n.open() && n.fenced() &&
 		n.o.Git.Problem == "" && n.o.Git.Head == n.is.Plan.HeadSHA && r.HeadSHA == n.is.Plan.HeadSHA && n.is.Executed == n.is.Plan.Digest &&
-		n.o.Turn.Ahead == 0 && !r.BranchGone && r.Statuses[ContextExecute].State == StatusSuccess
+		n.o.MergesAhead == 0 && !r.BranchGone && r.Statuses[ContextExecute].State == StatusSuccess
 }
 
 // confirm that the base branch says what was executed.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change/lock"
-	"github.com/mainstay-dev/mainstay/internal/change/turn"
 )
 
 // Contexts of the commit statuses that Mainstay posts.
@@ -58,8 +57,8 @@ type Observed struct {
 	Claims map[v1alpha1.ClaimReference]Claim
 	// MergeRefused says why the forge refused to merge the head that it was asked to.
 	MergeRefused string
-	// Turn to merge, among the merge requests of the repository.
-	Turn turn.Place
+	// MergesAhead are so many other merge requests of the repository whose turn to be merged comes first.
+	MergesAhead int
 }
 
 // A RequestState says whether a merge request is open.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change/lock"
-	"github.com/mainstay-dev/mainstay/internal/change/turn"
 )
 
 // TestProperties lets changes run through worlds in which everything goes wrong, then
@@ -171,7 +170,7 @@ func (h *history) disturb() {
 		toggle(&w.gitDown, "timeout")
 	case 11:
 		toggle(&w.queueDown, "the API server is away")
-		w.mergeTurn = turn.Place{Ahead: rnd.Intn(2), After: "!9"}
+		w.mergesAhead = rnd.Intn(2)
 	case 12, 13:
 		d := said(name, fmt.Sprintf("v%d", 1+rnd.Intn(50)))
 		w.bad[d] = !w.bad[d]
@@ -388,7 +387,7 @@ func (h *history) mergeIsTrue(number int64, a Action, fresh bool) {
 // end, and leave nothing.
 func (h *history) calm() {
 	w := h.w
-	w.forgeDown, w.gitDown, w.queueDown, w.mergeTurn = "", "", "", turn.Place{}
+	w.forgeDown, w.gitDown, w.queueDown, w.mergesAhead = "", "", "", 0
 	clear(w.bad)
 	clear(w.parked)
 	clear(w.blocked)

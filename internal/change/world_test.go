@@ -13,7 +13,6 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change/lock"
-	"github.com/mainstay-dev/mainstay/internal/change/turn"
 )
 
 // A world plays a forge, Git, a queue, and a hub with Rollouts.
@@ -28,8 +27,8 @@ type world struct {
 	queue      v1alpha1.ChangeQueueSpec
 
 	forgeDown, gitDown, queueDown string
-	// turn to merge that everybody is told.
-	mergeTurn turn.Place
+	// mergesAhead of each, as it is told.
+	mergesAhead int
 	// bad contents break what they touch. lasting are plans that cannot be taken back.
 	bad      map[string]bool
 	noReturn map[string]string
@@ -258,7 +257,7 @@ func (w *world) observe(number int64) (Spec, Observed) {
 	e, m := w.changes[number], w.mrs[number]
 	spec := e.spec
 	spec.Repository = w.repo
-	o := Observed{Status: *e.status.DeepCopy(), ForgeProblem: w.forgeDown, Self: "mainstay-bot", Git: w.git(m), QueueProblem: w.queueDown, Planned: e.planned, Turn: w.mergeTurn, Claims: map[v1alpha1.ClaimReference]Claim{}}
+	o := Observed{Status: *e.status.DeepCopy(), ForgeProblem: w.forgeDown, Self: "mainstay-bot", Git: w.git(m), QueueProblem: w.queueDown, Planned: e.planned, MergesAhead: w.mergesAhead, Claims: map[v1alpha1.ClaimReference]Claim{}}
 	if w.forgeDown == "" {
 		o.Request = &Request{
 			Title: m.title, Author: m.author, URL: fmt.Sprintf("https://git.example.org/ops/claims/pulls/%d", number), State: m.state, By: m.by, HeadSHA: m.head, BaseRef: "main",

@@ -32,29 +32,21 @@ type Turns struct {
 }
 
 type waiting struct {
-	id, label string
+	id string
 	// asked last, and first since when.
 	asked, first time.Time
 	// had so many turns in vain.
 	had int
 }
 
-// A Place is when somebody's turn comes.
-type Place struct {
-	// Ahead are so many. Zero where it is the turn of whoever asked.
-	Ahead int
-	// After whom it comes: the one directly ahead.
-	After string
-}
-
-// Ask for a turn, or whether it has come. Ask again until it has been used, or leave.
-func (t *Turns) Ask(id, label string, now time.Time) Place {
+// Ask for a turn, and how many are ahead. With none it has come. Ask again until it has been used, or leave.
+func (t *Turns) Ask(id string, now time.Time) (ahead int) {
 	t.waiting = slices.DeleteFunc(t.waiting, func(w waiting) bool {
 		return w.id != id && (now.Sub(w.asked) >= lost || w.asked.After(now.Add(lost)))
 	})
 	i := t.find(id)
 	if i < 0 {
-		t.waiting = append(t.waiting, waiting{id: id, label: label})
+		t.waiting = append(t.waiting, waiting{id: id})
 		i = len(t.waiting) - 1
 	}
 	t.waiting[i].asked = now
@@ -66,10 +58,7 @@ func (t *Turns) Ask(id, label string, now time.Time) Place {
 		t.waiting = append(t.waiting[1:], late)
 		t.waiting[0].first = now
 	}
-	if i = t.find(id); i > 0 {
-		return Place{Ahead: i, After: t.waiting[i-1].label}
-	}
-	return Place{}
+	return t.find(id)
 }
 
 // Leave, after a merge or where none is to come.

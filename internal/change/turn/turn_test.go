@@ -17,46 +17,45 @@ func TestAsk(t *testing.T) {
 		who   string
 		// leaves instead of asking.
 		leaves bool
-		want   Place
+		want   int
 	}
-	behind := func(ahead int, who string) Place { return Place{Ahead: ahead, After: who} }
 	cases := map[string]struct {
 		reason string
 		steps  []step
 	}{
-		"Alone": {"Who is alone never waits.", []step{{0, "!1", false, Place{}}, {time.Hour, "!1", false, Place{}}}},
+		"Alone": {"Who is alone never waits.", []step{{0, "!1", false, 0}, {time.Hour, "!1", false, 0}}},
 		"Order": {"One after the other, as they asked.", []step{
-			{0, "!1", false, Place{}},
-			{time.Second, "!2", false, behind(1, "!1")},
-			{2 * time.Second, "!3", false, behind(2, "!2")},
-			{3 * time.Second, "!1", true, Place{}},
-			{4 * time.Second, "!3", false, behind(1, "!2")},
-			{4 * time.Second, "!2", false, Place{}},
+			{0, "!1", false, 0},
+			{time.Second, "!2", false, 1},
+			{2 * time.Second, "!3", false, 2},
+			{3 * time.Second, "!1", true, 0},
+			{4 * time.Second, "!3", false, 1},
+			{4 * time.Second, "!2", false, 0},
 		}},
 		"InVain": {"Who cannot merge goes to the end.", []step{
-			{0, "!1", false, Place{}},
-			{time.Second, "!2", false, behind(1, "!1")},
-			{29 * time.Second, "!2", false, behind(1, "!1")},
-			{30 * time.Second, "!1", false, behind(1, "!2")},
-			{31 * time.Second, "!2", false, Place{}},
+			{0, "!1", false, 0},
+			{time.Second, "!2", false, 1},
+			{29 * time.Second, "!2", false, 1},
+			{30 * time.Second, "!1", false, 1},
+			{31 * time.Second, "!2", false, 0},
 		}},
 		"InVainAgain": {"And has the next turn for half as long.", []step{
-			{0, "!1", false, Place{}},
-			{time.Second, "!2", false, behind(1, "!1")},
-			{30 * time.Second, "!2", false, Place{}},
-			{31 * time.Second, "!2", true, Place{}},
-			{31 * time.Second, "!1", false, Place{}},
-			{40 * time.Second, "!3", false, behind(1, "!1")},
-			{46 * time.Second, "!3", false, Place{}},
+			{0, "!1", false, 0},
+			{time.Second, "!2", false, 1},
+			{30 * time.Second, "!2", false, 0},
+			{31 * time.Second, "!2", true, 0},
+			{31 * time.Second, "!1", false, 0},
+			{40 * time.Second, "!3", false, 1},
+			{46 * time.Second, "!3", false, 0},
 		}},
 		"Lost": {"Who does not ask any more is gone.", []step{
-			{0, "!1", false, Place{}},
-			{time.Second, "!2", false, behind(1, "!1")},
-			{time.Minute, "!2", false, Place{}},
+			{0, "!1", false, 0},
+			{time.Second, "!2", false, 1},
+			{time.Minute, "!2", false, 0},
 		}},
 		"ClockBack": {"A clock that goes back holds nobody up for long.", []step{
-			{time.Hour, "!1", false, Place{}},
-			{0, "!2", false, Place{}},
+			{time.Hour, "!1", false, 0},
+			{0, "!2", false, 0},
 		}},
 	}
 	for name, tc := range cases {
@@ -67,7 +66,7 @@ func TestAsk(t *testing.T) {
 					turns.Leave(s.who)
 					continue
 				}
-				if diff := cmp.Diff(s.want, turns.Ask(s.who, s.who, start.Add(s.after))); diff != "" {
+				if diff := cmp.Diff(s.want, turns.Ask(s.who, start.Add(s.after))); diff != "" {
 					t.Fatalf("%s\nstep %d: -want, +got:\n%s", tc.reason, i, diff)
 				}
 			}
@@ -99,7 +98,7 @@ func TestEverybodyHasATurn(t *testing.T) {
 				if i < good && !left[id] {
 					continue
 				}
-				if turns.Ask(id, id, now).Ahead > 0 {
+				if turns.Ask(id, now) > 0 {
 					continue
 				}
 				if had++; left[id] {

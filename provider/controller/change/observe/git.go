@@ -65,7 +65,7 @@ func (m *memory) stale(in Input, out change.Observed, now time.Time) bool {
 		return true
 	case m.raw.State == forge.Merged:
 		return false
-	case acts(out.Status, out.Place, out.Turn):
+	case acts(out.Status, out.Place, out.MergesAhead):
 		return true
 	}
 	if poll, ok := in.Repo.Seen(); ok && poll.At.After(m.gitAt) && poll.Base != "" && poll.Base != m.git.Base {

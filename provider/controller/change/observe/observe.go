@@ -122,7 +122,7 @@ func (o *Observer) Observe(ctx context.Context, in Input) change.Observed {
 	m := o.memory(in.Change.GetUID())
 	out := change.Observed{Status: *in.Change.Status.AtProvider.DeepCopy()}
 	o.place(ctx, in, &out)
-	out.Turn = o.turn(in, out)
+	out.MergesAhead = o.turn(in, out)
 	o.outside(ctx, in, m, &out)
 	if !ended(out.Status) || out.Place.Asked {
 		out.Claims = o.claims(ctx, in, m)
@@ -244,12 +244,12 @@ func holds(s v1alpha1.ChangeObservation) bool {
 }
 
 // acts is true where something is about to be done that rests on what forge and Git say now.
-func acts(s v1alpha1.ChangeObservation, p lock.Place, t turn.Place) bool {
+func acts(s v1alpha1.ChangeObservation, p lock.Place, mergesAhead int) bool {
 	switch s.Phase {
 	case v1alpha1.ChangeApproved, v1alpha1.ChangeQueued:
 		return p.Held
 	case v1alpha1.ChangeMerging:
-		return t.Ahead == 0
+		return mergesAhead == 0
 	}
 	return false
 }

@@ -73,7 +73,7 @@ func (m *memory) due(in Input, out change.Observed, now time.Time) bool {
 		return !ended(s) || now.Sub(in.Change.GetCondition(xpv2.TypeReady).LastTransitionTime.Time) < told || m.opened(in)
 	case ended(s) && m.raw.State == forge.Merged:
 		return false
-	case acts(s, out.Place, out.Turn):
+	case acts(s, out.Place, out.MergesAhead):
 		return true
 	}
 	if poll, ok := in.Repo.Seen(); ok && poll.At.After(m.readAt) {

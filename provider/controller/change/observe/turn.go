@@ -1,8 +1,6 @@
 package observe
 
 import (
-	"fmt"
-
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -11,7 +9,7 @@ import (
 )
 
 // turn to merge. Who has none to wait for, or has merged, leaves it to others.
-func (o *Observer) turn(in Input, out change.Observed) turn.Place {
+func (o *Observer) turn(in Input, out change.Observed) (ahead int) {
 	uid := string(in.Change.GetUID())
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -20,7 +18,7 @@ func (o *Observer) turn(in Input, out change.Observed) turn.Place {
 		if t != nil {
 			t.Leave(uid)
 		}
-		return turn.Place{}
+		return 0
 	}
 	if t == nil {
 		t = &turn.Turns{}
@@ -29,5 +27,5 @@ func (o *Observer) turn(in Input, out change.Observed) turn.Place {
 		}
 		o.turns[in.Repository.GetUID()] = t
 	}
-	return t.Ask(uid, fmt.Sprintf("!%d", in.Change.Spec.ForProvider.Number), o.Now())
+	return t.Ask(uid, o.Now())
 }

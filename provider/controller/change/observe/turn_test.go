@@ -9,7 +9,6 @@ import (
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/change"
-	"github.com/mainstay-dev/mainstay/internal/change/turn"
 )
 
 // Merge requests of a repository are merged in turn; of two repositories side by side.
@@ -33,14 +32,14 @@ func TestTurn(t *testing.T) {
 		reason string
 		in     Input
 		out    change.Observed
-		want   turn.Place
+		want   int
 	}{
-		{"What executes has no turn to ask for.", in("r", 1), is(v1alpha1.ChangeExecuting, false), turn.Place{}},
-		{"The first is first.", in("r", 2), is(v1alpha1.ChangeMerging, false), turn.Place{}},
-		{"The next one waits for it.", in("r", 3), is(v1alpha1.ChangeMerging, false), turn.Place{Ahead: 1, After: "!2"}},
-		{"Not in another repository.", in("other", 4), is(v1alpha1.ChangeMerging, false), turn.Place{}},
-		{"What is merged waits for nobody.", in("r", 2), is(v1alpha1.ChangeMerging, true), turn.Place{}},
-		{"And nobody waits for it.", in("r", 3), is(v1alpha1.ChangeMerging, false), turn.Place{}},
+		{"What executes has no turn to ask for.", in("r", 1), is(v1alpha1.ChangeExecuting, false), 0},
+		{"The first is first.", in("r", 2), is(v1alpha1.ChangeMerging, false), 0},
+		{"The next one waits for it.", in("r", 3), is(v1alpha1.ChangeMerging, false), 1},
+		{"Not in another repository.", in("other", 4), is(v1alpha1.ChangeMerging, false), 0},
+		{"What is merged waits for nobody.", in("r", 2), is(v1alpha1.ChangeMerging, true), 0},
+		{"And nobody waits for it.", in("r", 3), is(v1alpha1.ChangeMerging, false), 0},
 	} {
 		if diff := cmp.Diff(step.want, o.turn(step.in, step.out)); diff != "" {
 			t.Errorf("step %d: %s\n-want, +got:\n%s", i, step.reason, diff)
