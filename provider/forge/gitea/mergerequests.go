@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"code.gitea.io/sdk/gitea"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/mainstay-dev/mainstay/provider/forge"
 )
@@ -160,11 +161,13 @@ func (f *Forge) Merge(ctx context.Context, number int64, m forge.Merge) (string,
 		}
 		var err error
 		commit, err = forge.MergeOnce(ctx, f, number, func() error {
-			_, _, err := c.MergePullRequest(f.owner, f.name, number, gitea.MergePullRequestOption{
-				Style: mergeStyles[m.Method], HeadCommitId: m.ExpectedHead,
-				Title: title, Message: strings.TrimSpace(message),
+			return checked(ctx, func() error {
+				_, _, err := c.MergePullRequest(f.owner, f.name, number, gitea.MergePullRequestOption{
+					Style: mergeStyles[m.Method], HeadCommitId: m.ExpectedHead,
+					Title: title, Message: strings.TrimSpace(message),
+				})
+				return err
 			})
-			return err
 		})
 		if forge.Is(err, forge.Conflict) {
 			return f.mayMerge(ctx, c, number, err)
@@ -172,6 +175,26 @@ func (f *Forge) Merge(ctx context.Context, number int64, m forge.Merge) (string,
 		return err
 	}, "merge merge request %d of %s", number, f.at.Path)
 	return commit, err
+}
+
+const (
+	// checkPatience is how long Gitea may take to try a merge after the base branch moved. What takes
+	// longer is a refusal, and tried again by whoever asked.
+	checkPatience = 3 * time.Second
+	checkPoll     = 150 * time.Millisecond
+)
+
+// checked merges once Gitea has tried whether it can. Until then it says "try again later".
+func checked(ctx context.Context, merge func() error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, checkPoll, checkPatience, true, func(context.Context) (bool, error) {
+		last = merge()
+		return !forge.Is(last, forge.Conflict) || !strings.Contains(last.Error(), "try again later"), nil
+	})
+	if last == nil && err != nil {
+		return err
+	}
+	return last
 }
 
 // mayMerge tells a merge that nobody could do from one that this user may not do: to
