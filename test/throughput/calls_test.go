@@ -12,12 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A meter stands between the provider and the forge, and counts what is asked, by kind.
 type meter struct {
 	mu    sync.Mutex
 	calls map[string]int
+	took  map[string]time.Duration // together
 }
 
 // meterOf a forge, and the URL that it is reached by.
@@ -27,13 +29,16 @@ func meterOf(t *testing.T, forge string) (*meter, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &meter{calls: map[string]int{}}
+	m := &meter{calls: map[string]int{}, took: map[string]time.Duration{}}
 	p := httputil.NewSingleHostReverseProxy(to)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m.mu.Lock()
-		m.calls[kindOf(r.Method, r.URL.Path)]++
-		m.mu.Unlock()
+		began := time.Now()
 		p.ServeHTTP(w, r)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		kind := kindOf(r.Method, r.URL.Path)
+		m.calls[kind]++
+		m.took[kind] += time.Since(began)
 	}))
 	t.Cleanup(s.Close)
 	return m, s.URL
@@ -65,7 +70,7 @@ func (m *meter) told(changes int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.1f calls of the forge per change", per(all, changes))
 	for _, k := range kinds[:min(len(kinds), 14)] {
-		fmt.Fprintf(&b, "\n  %6.2f  %s", per(m.calls[k], changes), k)
+		fmt.Fprintf(&b, "\n  %6.2f  %s (%d ms)", per(m.calls[k], changes), k, m.took[k].Milliseconds()/int64(m.calls[k]))
 	}
 	return b.String()
 }
