@@ -23,9 +23,9 @@ func TestChecked(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
-			err := checked(t.Context(), func() error { asked++; return tc.answers[asked-1] })
-			if !errors.Is(err, tc.want) || asked != len(tc.answers) {
+			asked, looked := 0, 0
+			err := checked(t.Context(), func() { looked++ }, func() error { asked++; return tc.answers[asked-1] })
+			if !errors.Is(err, tc.want) || asked != len(tc.answers) || looked > asked {
 				t.Errorf("%s: got %v after %d, want %v after %d", tc.reason, err, asked, tc.want, len(tc.answers))
 			}
 		})

@@ -161,7 +161,8 @@ func (f *Forge) Merge(ctx context.Context, number int64, m forge.Merge) (string,
 		}
 		var err error
 		commit, err = forge.MergeOnce(ctx, f, number, func() error {
-			return checked(ctx, func() error {
+			look := func() { _, _, _ = c.GetPullRequest(f.owner, f.name, number) } // What it says is asked for later.
+			return checked(ctx, look, func() error {
 				_, _, err := c.MergePullRequest(f.owner, f.name, number, gitea.MergePullRequestOption{
 					Style: mergeStyles[m.Method], HeadCommitId: m.ExpectedHead,
 					Title: title, Message: strings.TrimSpace(message),
@@ -184,12 +185,16 @@ const (
 	checkPoll     = 150 * time.Millisecond
 )
 
-// checked merges once Gitea has tried whether it can. Until then it says "try again later".
-func checked(ctx context.Context, merge func() error) error {
+// checked merges once Gitea has tried whether it can. Until then it says "try again later". It may be
+// set not to try before somebody looks.
+func checked(ctx context.Context, look func(), merge func() error) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, checkPoll, checkPatience, true, func(context.Context) (bool, error) {
-		last = merge()
-		return !forge.Is(last, forge.Conflict) || !strings.Contains(last.Error(), "try again later"), nil
+		if last = merge(); !forge.Is(last, forge.Conflict) || !strings.Contains(last.Error(), "try again later") {
+			return true, nil
+		}
+		look()
+		return false, nil
 	})
 	if last == nil && err != nil {
 		return err
