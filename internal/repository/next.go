@@ -21,8 +21,10 @@ type Decision struct {
 	// others, which the next look is for.
 	Create []int64
 	More   bool
-	// Wake Changes with these names.
+	// Wake Changes with these names: the forge has something new of them.
 	Wake []string
+	// Look at Changes with these names: the base branch moved below them.
+	Look []string
 	// Remove Changes with these names.
 	Remove []string
 	// Gone is true where nothing keeps the Repository any more that is being deleted.
@@ -133,23 +135,28 @@ func (n *next) remove() {
 }
 
 // wake Changes whose merge request is not what it was, or all that have not ended where
-// the base branch moved or the forge is back.
+// the forge is back. Where the base branch moved the forge has nothing new to say of the others: a merge
+// would have all that wait for theirs ask at once.
 func (n *next) wake() {
 	open, ok := n.open()
 	if !ok {
 		return
 	}
-	all := n.o.Before == nil || n.o.Status.UnreachableSince != nil && n.o.Problem == nil ||
-		n.d.Status.BaseSHA != n.o.Status.BaseSHA
+	all := n.o.Before == nil || n.o.Status.UnreachableSince != nil && n.o.Problem == nil
+	base := n.d.Status.BaseSHA != n.o.Status.BaseSHA
 	for _, c := range n.o.Changes {
 		is, listed := open[c.Number]
 		was, known := n.o.Before[c.Number]
 		moved := listed != known || !is.same(was)
-		if moved && (listed || !c.ended()) || all && !c.ended() {
+		switch {
+		case moved && (listed || !c.ended()) || all && !c.ended():
 			n.d.Wake = append(n.d.Wake, c.Name)
+		case base && !c.ended():
+			n.d.Look = append(n.d.Look, c.Name)
 		}
 	}
 	slices.Sort(n.d.Wake)
+	slices.Sort(n.d.Look)
 }
 
 // count Changes by what they do.

@@ -36,6 +36,7 @@ func TestNext(t *testing.T) {
 	type want struct {
 		Create         []int64
 		Wake, Remove   []string
+		Look           []string
 		Reason, Tells  string
 		Base           string
 		Since          *metav1.Time
@@ -88,7 +89,7 @@ func TestNext(t *testing.T) {
 		"BaseMoved": {
 			reason:   "A base that moved may matter to all that have not ended.",
 			observed: Observed{Status: quiet, Look: &Look{Open: two, BaseSHA: "next"}, Before: two, Changes: []Change{change(3, v1alpha1.ChangePlanned), change(7, v1alpha1.ChangePlanned), change(1, v1alpha1.ChangeCompleted)}},
-			want:     want{Wake: []string{"claims-3", "claims-7"}, Tells: "2 open", Base: "next", Polled: &polled, Open: 2},
+			want:     want{Look: []string{"claims-3", "claims-7"}, Tells: "2 open", Base: "next", Polled: &polled, Open: 2},
 		},
 		"Down": {
 			reason:   "A forge that is down takes nothing away, and it is said since when.",
@@ -179,7 +180,7 @@ func TestNext(t *testing.T) {
 			}
 			n := d.Status.Changes
 			got := want{
-				Create: d.Create, Wake: d.Wake, Remove: d.Remove, Reason: d.Ready.Reason, Tells: tc.want.Tells, Base: d.Status.BaseSHA,
+				Create: d.Create, Wake: d.Wake, Look: d.Look, Remove: d.Remove, Reason: d.Ready.Reason, Tells: tc.want.Tells, Base: d.Status.BaseSHA,
 				Since: d.Status.UnreachableSince, Polled: d.Status.Polled, Gone: d.Gone, Open: n.Open, Halted: n.Halted, Queued: n.Queued, Moving: n.Executing,
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

@@ -196,6 +196,14 @@ func (p *Pool) WakeChange(key types.NamespacedName) {
 	p.changes.wake(key, c)
 }
 
+// LookAtChange has a Change looked at soon, although its forge has nothing new of it.
+func (p *Pool) LookAtChange(key types.NamespacedName) {
+	c := &v1alpha1.Change{}
+	c.SetNamespace(key.Namespace)
+	c.SetName(key.Name)
+	p.changes.look(c)
+}
+
 // Changes that were woken, for their controller to watch.
 func (p *Pool) Changes() <-chan event.GenericEvent { return p.changes.events }
 

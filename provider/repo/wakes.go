@@ -30,6 +30,11 @@ func (w *wakes) wake(key types.NamespacedName, o client.Object) {
 		w.woken[key] = true
 	}
 	w.mu.Unlock()
+	w.look(o)
+}
+
+// look at a resource that was not woken.
+func (w *wakes) look(o client.Object) {
 	select {
 	case w.events <- event.GenericEvent{Object: o}:
 	default:

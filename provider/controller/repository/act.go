@@ -21,6 +21,9 @@ func (r *Reconciler) act(ctx context.Context, cr *v1alpha1.Repository, changes m
 	for _, name := range d.Wake {
 		r.pool.WakeChange(types.NamespacedName{Namespace: cr.GetNamespace(), Name: name})
 	}
+	for _, name := range d.Look {
+		r.pool.LookAtChange(types.NamespacedName{Namespace: cr.GetNamespace(), Name: name})
+	}
 	var problems []error
 	if policy.ShouldCreate() {
 		for _, number := range d.Create {
