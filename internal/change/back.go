@@ -41,7 +41,7 @@ func (n *run) goBack() {
 			return
 		}
 		if !n.o.Place.Held || n.o.Place.Epoch <= n.is.Back.Epoch {
-			n.wait("its locks")
+			n.wait("waits for its locks")
 			return
 		}
 		n.is.Epoch = n.o.Place.Epoch

@@ -311,7 +311,7 @@ func (n *run) queue() {
 	}
 	if n.o.Place.Epoch <= n.is.Epoch {
 		// What was meant by the plan before is not to be done in the name of this one.
-		n.wait("another epoch")
+		n.wait("waits for another epoch")
 		return
 	}
 	n.begin()

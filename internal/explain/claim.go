@@ -46,7 +46,7 @@ func (e *explainer) claim(below []Node) Node {
 		}}}
 	case e.Held != nil:
 		n.State = Failed
-		n.because = []Cause{e.held(e.Kind, e.Name, e.Namespace, e.Held)}
+		n.because = []Cause{e.held(e.Kind, e.Name, e.Held)}
 	case reached.Status == isTrue && composite.State == Healthy:
 		n.State = Healthy
 	case reached.Reason == reasonBlocked, reached.Reason == reasonDegraded:

@@ -54,7 +54,7 @@ func (e *explainer) stopped(v control.View) []Cause {
 		if e.Held != nil {
 			return nil // The claim says it.
 		}
-		return []Cause{e.held(kind, name, v.Namespace, e.Rollout.Status.AtProvider.Held)}
+		return []Cause{e.held(kind, name, e.Rollout.Status.AtProvider.Held)}
 	case v.Behind && v.Failed == nil:
 		return []Cause{{State: Waiting, Message: "The provider has not looked yet at what is wanted now.", Next: []string{
 			"Where that does not change within a minute, is the provider running? kubectl get providers",
@@ -74,10 +74,15 @@ func (e *explainer) stopped(v control.View) []Cause {
 }
 
 // held back because no approved change carries what the claim says.
-func (e *explainer) held(kind Kind, name, namespace string, h *v1alpha1.RolloutHold) Cause {
+func (e *explainer) held(kind Kind, name string, h *v1alpha1.RolloutHold) Cause {
+	// Changes are where their Repository is, and not where the claim is.
+	open := "mainstay change list -A"
+	ops, change, _ := strings.Cut(h.Change, "/")
+	if h.Change != "" {
+		open = control.Command("change list", ops)
+	}
 	c := Cause{State: Waiting, Message: h.Message + ".", Next: []string{
-		"To keep what it says now, open a merge request that says the same, and have it approved. Which are open:",
-		control.Command("change list", namespace),
+		"To keep what it says now, open a merge request that says the same, and have it approved. Which are open:", open,
 	}}
 	if h.ClaimDigest == "" || strings.Contains(h.Message, "cannot tell") {
 		c.Next = []string{"Nothing new begins before that is mended. docs/install.md lists what the provider must be allowed to read."}
@@ -93,7 +98,6 @@ func (e *explainer) held(kind Kind, name, namespace string, h *v1alpha1.RolloutH
 	if h.Granted == "" {
 		c.Message = fmt.Sprintf("Made by hand: change %s deletes %s (it says %s now).", h.Change, claim, control.Short(h.ClaimDigest))
 	}
-	ops, change, _ := strings.Cut(h.Change, "/")
 	c.Next = append(c.Next, "Or put back what that change says:", control.Command("change show "+change, ops))
 	return c
 }

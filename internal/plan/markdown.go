@@ -15,13 +15,14 @@ const MaxMarkdownBytes = 60 << 10
 
 // Markdown of a plan that stands alone. Whatever authors wrote is shown as text: it is no markup,
 // mentions nobody and links nowhere.
-func (p Plan) Markdown() string { return p.markdown(p.next()) }
+func (p Plan) Markdown() string { return p.markdown(p.next(), "mainstay plan -o json") }
 
 // Page of a plan within the comment on a merge request, in Markdown. What is next depends on how far the change
 // is by then, so that stands above it and not here.
-func (p Plan) Page() string { return p.markdown("") }
+func (p Plan) Page() string { return p.markdown("", "mainstay change plan -o json") }
 
-func (p Plan) markdown(next string) string {
+// markdown of a plan, with what is next and the command that has all of it.
+func (p Plan) markdown(next, whole string) string {
 	head, tail := &strings.Builder{}, &strings.Builder{}
 	p.heading(head)
 	p.ending(tail)
@@ -35,7 +36,7 @@ func (p Plan) markdown(next string) string {
 	room := MaxMarkdownBytes - head.Len() - tail.Len() - 256
 	for i, part := range parts {
 		if room -= len(part); room < 0 {
-			fmt.Fprintf(head, "\nDetails of %s are left out here: `mainstay plan -o json` has them.\n", count(len(parts)-i, "claim"))
+			fmt.Fprintf(head, "\nDetails of %s are left out here: `%s` has them.\n", count(len(parts)-i, "claim"), whole)
 			break
 		}
 		head.WriteString(part)
