@@ -31,14 +31,10 @@ func Markdown(s v1alpha1.ChangeObservation) string {
 			fmt.Fprintf(b, "- %s `%s`%s: %s\n", mark, f.Cause, on, plain(f.Message))
 		}
 	}
-	if s.Phase == v1alpha1.ChangePlanned && s.Missing != "" {
+	if s.Phase == v1alpha1.ChangePlanned && s.Missing != "" && !strings.Contains(s.Message, s.Missing) {
 		fmt.Fprintf(b, "\n**Approvals**: %s.\n", plain(s.Missing))
 	}
-	for _, a := range s.Approvals {
-		if a.Message != "" && s.Phase == v1alpha1.ChangePlanned {
-			fmt.Fprintf(b, "- the approval of %s does not count: %s\n", plain(a.By), plain(a.Message))
-		}
-	}
+	staleApprovals(b, s)
 	for _, notice := range s.Notices {
 		fmt.Fprintf(b, "\n> %s\n", plain(notice))
 	}
@@ -63,6 +59,20 @@ func Markdown(s v1alpha1.ChangeObservation) string {
 		fmt.Fprintf(b, "\nPlan `%s` of head `%s`, risk %s.\n", short(p.Digest), short(p.HeadSHA), strings.ToLower(string(p.Risk)))
 	}
 	return b.String()
+}
+
+// staleApprovals and why they do not count.
+func staleApprovals(b *strings.Builder, s v1alpha1.ChangeObservation) {
+	if s.Phase != v1alpha1.ChangePlanned {
+		return
+	}
+	begin := "\n"
+	for _, a := range s.Approvals {
+		if a.Message != "" {
+			fmt.Fprintf(b, "%s- the approval of %s does not count: %s\n", begin, plain(a.By), plain(a.Message))
+			begin = ""
+		}
+	}
 }
 
 // title of the comment: the phase, in words.
@@ -165,7 +175,7 @@ func claims(b *strings.Builder, s v1alpha1.ChangeObservation) {
 			break
 		}
 		says := ""
-		if c.Phase == v1alpha1.ClaimFailed {
+		if c.Phase == v1alpha1.ClaimFailed && !saidOf(s.Halt, c.Message) {
 			says = c.Message
 		}
 		if c.Owed > 0 {
@@ -173,6 +183,11 @@ func claims(b *strings.Builder, s v1alpha1.ChangeObservation) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", plain(c.String()), phaseOf(c), plain(says))
 	}
+}
+
+// saidOf a halt already. It is not said twice.
+func saidOf(h *v1alpha1.ChangeHalt, message string) bool {
+	return h != nil && strings.Contains(h.Message, message)
 }
 
 func phaseOf(c v1alpha1.ChangeClaim) string {

@@ -244,9 +244,15 @@ func TestAudit(t *testing.T) {
 
 // TestMarkdown shows what stands in a merge request.
 func TestMarkdown(t *testing.T) {
-	s, m := executing(t)
-	b := &strings.Builder{}
+	s, b := &story{w: newWorld(), last: map[int64]string{}}, &strings.Builder{}
 	page := func(what string) { fmt.Fprintf(b, "<!-- %s -->\n%s\n", what, Markdown(s.w.changes[41].status)) }
+	s.w.live("shop", "v1", 4)
+	m := s.w.propose(41, "ada", map[string]string{"shop": "v2"})
+	s.turns(2)
+	s.w.approve(m, "ada")
+	s.turns(1)
+	page("planned")
+	s, m = executing(t)
 	page("executing")
 	s.w.bad[said("shop", "v2")] = true
 	s.w.say(m, "bob", "/resume")
