@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -61,12 +62,14 @@ func dir(state string, i int) string {
 // nothingLeft fails where a process or a file of a state folder is left.
 func nothingLeft(t *testing.T, state string) {
 	t.Helper()
-	entries, err := os.ReadDir(state)
+	err := filepath.WalkDir(state, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && path != state {
+			t.Errorf("Left in the state folder: %s", strings.TrimPrefix(path, state))
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatalf("Cannot read state folder: %v", err)
-	}
-	for _, e := range entries {
-		t.Errorf("Left in the state folder: %s", e.Name())
 	}
 	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
