@@ -225,7 +225,8 @@ const firstTag = "1.0.0"
 
 func (w *world) makeForge(state, binaries string) {
 	w.t.Helper()
-	ctx, err := w.t.Context(), error(nil)
+	ctx := w.t.Context()
+	var err error
 	w.gitea, err = gitea.Start(ctx, filepath.Join(state, "gitea"), binaries)
 	w.must(err)
 	for _, who := range []string{author, reviewer, robot} {

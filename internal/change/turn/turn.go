@@ -61,7 +61,7 @@ func (t *Turns) Ask(id string, now time.Time) (ahead int) {
 	return t.find(id)
 }
 
-// Leave, after a merge or where none is to come.
+// Leave after a merge, or where none is to come.
 func (t *Turns) Leave(id string) {
 	t.waiting = slices.DeleteFunc(t.waiting, func(w waiting) bool { return w.id == id })
 }
