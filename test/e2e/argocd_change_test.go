@@ -178,7 +178,8 @@ func (g *gitops) changes(t *testing.T) {
 	settle("after the merge")
 
 	g.abandoned(t, people)
-	settle("once it is back")
+	requireChanges(t)
+	settle("once it is back, and only changes may write")
 	edited(t)
 	settle("without the edit")
 }
@@ -213,24 +214,29 @@ func (g *gitops) abandoned(t *testing.T, people map[string]*sdk.Client) {
 	}
 }
 
-// edited by hand is what Argo CD does not see: a component that Git does not have. Where the
-// namespace requires changes it does not roll out.
-func edited(t *testing.T) {
+// requireChanges of a namespace. It counts within seconds, and changes nothing of what runs.
+func requireChanges(t *testing.T) {
 	t.Helper()
-	north := cluster(t, "platform", "harbour.north-1")
 	hub.must(t, "label", "namespace", "shop", "mainstay.dev/require-change=true", "--overwrite")
 	t.Cleanup(func() {
 		if _, err := hub.run(context.Background(), "", "label", "namespace", "shop", "mainstay.dev/require-change-"); err != nil { //nolint:usetesting // The test's is done by now.
 			t.Error(err)
 		}
 	})
+}
+
+// edited by hand is what Argo CD does not see: a component that Git does not have. Where the
+// namespace requires changes it does not roll out.
+func edited(t *testing.T) {
+	t.Helper()
+	north := cluster(t, "platform", "harbour.north-1")
 	patch := func(operation string) {
 		hub.must(t, "-n", "shop", "patch", "productapplication", "notes", "--type=json", "-p", operation)
 	}
 	patch(`[{"op":"add","path":"/spec/components/-","value":{"name":"stowaway","type":"webservice","properties":{"image":"registry.example.org/shop/stowaway:1","cpu":"50m","memory":"32Mi"}}}]`)
 	eventually(t, time.Minute, "the edit is held back", func() error {
 		_, reason, message := condition(hub.get(t, "-n", "shop", "productapplication", "notes"), "Reached")
-		if !strings.Contains(message, "change") {
+		if !strings.Contains(message, "held back") {
 			return fmt.Errorf("%s: %s", reason, message)
 		}
 		t.Logf("%s: %s", reason, message)
