@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,9 @@ type planCmd struct {
 	Before string `arg:"" help:"Folder of claims as they are. With --git, a revision." name:"before"`
 	After  string `arg:"" help:"Folder of claims as they are to be. With --git, a revision." name:"after"`
 
-	Git     string `help:"Folder in a Git repository whose revisions are compared, below that folder." type:"existingdir"`
+	Git        string `help:"Folder in a Git repository whose revisions are compared, below that folder." type:"existingdir"`
+	Repository string `help:"Manifest of a Repository: its include, exclude and kustomize say which files hold claims. Without it all YAML files do." type:"existingfile"`
+
 	Hub     bool   `help:"Compare with what the clusters of a hub run. --kubeconfig and --context do so as well."`
 	Lenient bool   `help:"Leave out documents that are no claims, instead of refusing them."`
 	Output  string `default:"text" enum:"text,markdown,json" help:"text, markdown or json." short:"o"`
@@ -51,14 +54,21 @@ func (c *planCmd) Validate(*kong.Context) error {
 func (c *planCmd) Run(ctx context.Context) error {
 	in := plan.Input{Read: claims.Options{Namespace: c.Namespace, Lenient: c.Lenient}}
 	in.Options.Limits.Shrink = c.Shrink
+	var by *plan.Chosen
 	var err error
+	if c.Repository != "" {
+		if by, err = plan.Choose(c.Repository); err != nil {
+			return err
+		}
+		in.Read.Namespace = cmp.Or(in.Read.Namespace, by.Namespace)
+	}
 	if c.Git != "" {
 		in.Options.Source = planned.Source{Base: c.Before, Head: c.After}
 	}
-	if in.Before, err = c.read(ctx, c.Before); err != nil {
+	if in.Before, err = c.read(ctx, c.Before, by); err != nil {
 		return err
 	}
-	if in.After, err = c.read(ctx, c.After); err != nil {
+	if in.After, err = c.read(ctx, c.After, by); err != nil {
 		return err
 	}
 	if c.Hub || c.Kubeconfig != "" || c.Context != "" {
@@ -66,7 +76,7 @@ func (c *planCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		in.Hub, in.Read.Namespace = hub.Client, hub.Namespace
+		in.Hub, in.Read.Namespace = hub.Client, cmp.Or(in.Read.Namespace, hub.Namespace)
 	}
 	p, err := plan.Make(ctx, in)
 	if err != nil {
@@ -81,11 +91,11 @@ func (c *planCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-func (c *planCmd) read(ctx context.Context, name string) (map[string][]byte, error) {
+func (c *planCmd) read(ctx context.Context, name string, by *plan.Chosen) (map[string][]byte, error) {
 	if c.Git != "" {
-		return plan.Revision(ctx, c.Git, name)
+		return plan.Revision(ctx, c.Git, name, by)
 	}
-	return plan.Folder(name)
+	return plan.Folder(name, by)
 }
 
 func (c *planCmd) show(p planned.Plan) error {

@@ -167,6 +167,9 @@ func (n *run) next() []string {
 		if p := n.is.Plan; p.Token != "" && !n.deletionsAllowed() {
 			out = append(out, "/approve-deletions "+p.Token)
 		}
+		if n.spec.Repository.Emergency != nil && n.is.Plan.Blocked == "" && !n.urgent {
+			out = append(out, "/emergency <reason>")
+		}
 		out = append(out, "/abandon")
 	case v1alpha1.ChangeRefused:
 		out = append(out, "push what mends it", "/abandon")

@@ -46,8 +46,21 @@ func kustomization(files tree.Files, folder string) string {
 // one build at a time: Kustomize keeps schemas in a global.
 var one sync.Mutex
 
-// build a folder with Kustomize, from the files that it names and no others.
+// build a folder with Kustomize, as documents.
 func build(files tree.Files, blobs tree.Blobs, folder string) ([]document, error) {
+	raw, err := built(files, blobs, folder)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := documents(folder, raw)
+	for i := range docs {
+		docs[i].Line = 0
+	}
+	return docs, err
+}
+
+// built is what Kustomize makes of a folder, from the files that it names and no others.
+func built(files tree.Files, blobs tree.Blobs, folder string) ([]byte, error) {
 	g := gathering{files: files, blobs: blobs, fs: filesys.MakeFsInMemory(), have: map[string]bool{}}
 	if err := g.folder(folder); err != nil {
 		return nil, err
@@ -68,11 +81,7 @@ func build(files tree.Files, blobs tree.Blobs, folder string) ([]document, error
 	if len(raw) > maxBuildBytes {
 		return nil, fmt.Errorf("its build has more than %d MiB: split it", maxBuildBytes>>20)
 	}
-	docs, err := documents(folder, raw)
-	for i := range docs {
-		docs[i].Line = 0
-	}
-	return docs, err
+	return raw, nil
 }
 
 // A gathering of the files that a build reads. Every reference is checked before Kustomize sees

@@ -18,8 +18,11 @@ const MaxMarkdownBytes = 60 << 10
 func (p Plan) Markdown() string { return p.markdown(p.next(), "mainstay plan -o json") }
 
 // Page of a plan within the comment on a merge request, in Markdown. What is next depends on how far the change
-// is by then, so that stands above it and not here.
-func (p Plan) Page() string { return p.markdown("", "mainstay change plan -o json") }
+// is by then, and what was found on what clusters are like by then, so that stands above it and not here.
+func (p Plan) Page() string {
+	p.Findings = nil
+	return p.markdown("", "mainstay change plan -o json")
+}
 
 // markdown of a plan, with what is next and the command that has all of it.
 func (p Plan) markdown(next, whole string) string {
