@@ -128,8 +128,8 @@ func (c *changeWatchCmd) Run(ctx context.Context) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it has not ended within %s", c.Timeout)) //nolint:err113 // Only ever printed.
 		defer cancel()
 	}
-	canvas := &change.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}
-	w := &change.Watcher{Client: cl, Clock: clock.RealClock{}, Every: time.Second, Halts: c.UntilHalted, Show: canvas.Draw, Lost: canvas.Lost}
+	canvas := &change.Canvas{Canvas: screen.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}}
+	w := &change.Watcher{Looker: screen.Looker{Clock: clock.RealClock{}, Every: time.Second, Lost: canvas.Lost}, Client: cl, Halts: c.UntilHalted, Show: canvas.Draw}
 	if c.Output != "text" {
 		last := seen.View{}
 		w.Show, w.Lost = func(v seen.View) {

@@ -112,8 +112,8 @@ func (c *rolloutWatchCmd) Run(ctx context.Context) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it has not ended within %s", c.Timeout)) //nolint:err113 // Only ever printed.
 		defer cancel()
 	}
-	canvas := &rollout.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}
-	w := &rollout.Watcher{Client: cl, Clock: clock.RealClock{}, Every: time.Second, Show: canvas.Draw, Lost: canvas.Lost}
+	canvas := &rollout.Canvas{Canvas: screen.Canvas{Out: os.Stdout, Screen: screen.Of(os.Stdout)}}
+	w := &rollout.Watcher{Looker: screen.Looker{Clock: clock.RealClock{}, Every: time.Second, Lost: canvas.Lost}, Client: cl, Show: canvas.Draw}
 	if c.Output != "text" {
 		last := control.View{}
 		w.Show, w.Lost = func(v control.View) {

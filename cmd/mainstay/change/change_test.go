@@ -134,15 +134,15 @@ func TestWatch(t *testing.T) {
 	}})
 	clk := clocktesting.NewFakeClock(ct.Now)
 	out := &bytes.Buffer{}
-	canvas := &Canvas{Out: out}
-	w := &Watcher{Client: &Client{Hub: c, Namespace: "ops"}, Clock: clk, Every: time.Second, Show: func(v changes.View) {
+	canvas := &Canvas{Canvas: screen.Canvas{Out: out}}
+	w := &Watcher{Client: &Client{Hub: c, Namespace: "ops"}, Show: func(v changes.View) {
 		canvas.Draw(v)
 		clk.Step(2 * time.Second)
-	}, Lost: func(err error) {
+	}, Looker: screen.Looker{Clock: clk, Every: time.Second, Lost: func(err error) {
 		lost++
 		canvas.Lost(err)
 		clk.Step(2 * time.Second)
-	}}
+	}}}
 	end, err := w.Watch(t.Context(), "claims-41")
 	if err != nil || end != control.Arrived || lost != 1 {
 		t.Errorf("want it to arrive, got %d, lost %d, %v", end, lost, err)
@@ -187,8 +187,8 @@ func TestWatchEnds(t *testing.T) {
 			}})
 			clk := clocktesting.NewFakeClock(ct.Now)
 			w := &Watcher{
-				Client: &Client{Hub: c, Namespace: "ops"}, Clock: clk, Every: time.Second, Halts: tc.halts,
-				Show: func(changes.View) { clk.Step(2 * time.Second) }, Lost: func(err error) { t.Error(err) },
+				Client: &Client{Hub: c, Namespace: "ops"}, Halts: tc.halts, Show: func(changes.View) { clk.Step(2 * time.Second) },
+				Looker: screen.Looker{Clock: clk, Every: time.Second, Lost: func(err error) { t.Error(err) }},
 			}
 			end, err := w.Watch(t.Context(), "claims-41")
 			if end != tc.want || looks != tc.looks || tc.gone != (err != nil) {

@@ -158,7 +158,7 @@ func TestWatch(t *testing.T) {
 				return looks[n-1](o.(*v1alpha1.Rollout))
 			}})
 			out := &bytes.Buffer{}
-			canvas := &Canvas{Out: out, Screen: tc.screen}
+			canvas := &Canvas{Canvas: screen.Canvas{Out: out, Screen: tc.screen}}
 			done := make(chan struct{})
 			go func() {
 				for {
@@ -173,7 +173,7 @@ func TestWatch(t *testing.T) {
 				}
 			}()
 			defer close(done)
-			w := &Watcher{Client: &Client{Hub: c, Namespace: "team-a"}, Clock: clk, Every: time.Second, Show: canvas.Draw, Lost: canvas.Lost}
+			w := &Watcher{Looker: screen.Looker{Clock: clk, Every: time.Second, Lost: canvas.Lost}, Client: &Client{Hub: c, Namespace: "team-a"}, Show: canvas.Draw}
 			end, err := w.Watch(t.Context(), "shop")
 			if err != nil || end != control.Failed {
 				t.Errorf("Watch(...): want it to have failed, got %v, %v", end, err)

@@ -3,10 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"io"
-	"time"
-
-	"k8s.io/utils/clock"
 
 	"github.com/mainstay-dev/mainstay/cmd/mainstay/screen"
 	"github.com/mainstay-dev/mainstay/internal/control"
@@ -14,89 +10,34 @@ import (
 
 // A Watcher shows a Rollout until it ends.
 type Watcher struct {
+	screen.Looker
+
 	Client *Client
-	Clock  clock.WithTicker
-	Every  time.Duration
 	Show   func(control.View)
-	// Lost is told why a Rollout cannot be read for the moment.
-	Lost func(error)
 }
 
 // Watch a Rollout until it ends, and say how. A hub that does not answer for a while
 // is waited for; one that does not answer at first is an error.
 func (w *Watcher) Watch(ctx context.Context, application string) (control.End, error) {
-	t := w.Clock.NewTicker(w.Every)
-	defer t.Stop()
-	for first := true; ; first = false {
+	end := control.Going
+	err := w.Look(ctx, func(ctx context.Context) (bool, error) {
 		ro, err := w.Client.Get(ctx, application)
-		switch {
-		case ctx.Err() != nil:
-			return control.Going, context.Cause(ctx)
-		case err != nil && first:
-			return control.Going, err
-		case err != nil:
-			w.Lost(err)
-		default:
-			v := control.See(ro, w.Clock.Now())
-			w.Show(v)
-			if end := v.Ended(); end != control.Going {
-				return end, nil
-			}
+		if err != nil {
+			return false, err
 		}
-		select {
-		case <-ctx.Done():
-			return control.Going, context.Cause(ctx)
-		case <-t.C():
-		}
-	}
+		v := control.See(ro, w.Clock.Now())
+		w.Show(v)
+		end = v.Ended()
+		return end != control.Going, nil
+	})
+	return end, err
 }
 
-// A Canvas is drawn over again in a terminal. Elsewhere it gets a line whenever there
-// is something new to say.
-type Canvas struct {
-	Out    io.Writer
-	Screen screen.Screen
-
-	drawn int
-	said  string
-}
+// A Canvas that Rollouts are drawn on.
+type Canvas struct{ screen.Canvas }
 
 // Draw a View.
 func (c *Canvas) Draw(v control.View) {
-	if !c.Screen.Terminal {
-		c.say(fmt.Sprintf("%s %d/%d: %s", v.Phase, v.Clusters.Ready, v.Clusters.Total, screen.Safe(v.Message)))
-		return
-	}
-	lines := Lines(v, c.Screen)
-	if h := c.Screen.Height - 1; h > 0 && len(lines) > h {
-		lines = lines[:h]
-	}
-	c.clear()
-	_, _ = io.WriteString(c.Out, c.Screen.Render(lines, true))
-	c.drawn = len(lines)
-}
-
-// Lost says why nothing new is drawn.
-func (c *Canvas) Lost(err error) {
-	if !c.Screen.Terminal {
-		c.say(err.Error())
-		return
-	}
-	_, _ = io.WriteString(c.Out, c.Screen.Render([]screen.Line{screen.Text(screen.Bad, err.Error())}, true))
-	c.drawn++
-}
-
-// clear what was drawn before.
-func (c *Canvas) clear() {
-	if c.drawn > 0 {
-		_, _ = fmt.Fprintf(c.Out, "\x1b[%dA\x1b[J", c.drawn)
-	}
-	c.drawn = 0
-}
-
-func (c *Canvas) say(text string) {
-	if text != c.said {
-		_, _ = fmt.Fprintln(c.Out, text)
-		c.said = text
-	}
+	c.Show(func(s screen.Screen) []screen.Line { return Lines(v, s) },
+		fmt.Sprintf("%s %d/%d: %s", v.Phase, v.Clusters.Ready, v.Clusters.Total, v.Message))
 }
