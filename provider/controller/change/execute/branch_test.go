@@ -134,7 +134,7 @@ func branches(t *testing.T, hub *hub) {
 	if err := h.Do(t.Context(), one, h.delivering(one, e1-1, "web")); err == nil {
 		t.Error("also what was just delivered is asked for in an epoch")
 	}
-	h.time = h.time.Add(time.Minute)
+	h.pass(time.Minute)
 	if err := h.Do(t.Context(), one, h.delivering(one, e1, "web")); err == nil {
 		t.Error("after a while the branch is looked at again, and a forge that is down is an error")
 	}

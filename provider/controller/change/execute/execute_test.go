@@ -29,7 +29,7 @@ func TestExecutor(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *hub){
 		"Apply": applies, "TakesOver": takesOver, "Edited": edited, "Supersedes": supersedes, "Delete": deletes, "Back": goesBack,
 		"Admission": admission, "Namespaces": otherNamespaces, "Fenced": fenced, "TwoExecutors": twoExecutors, "Rollouts": tellsRollouts,
-		"Seal": seals, "Queue": queues, "Branch": branches, "BranchBack": branchBack, "BranchRefuses": branchRefuses, "Kustomize": kustomize,
+		"Seal": seals, "Queue": queues, "Branch": branches, "BranchBack": branchBack, "BranchRefuses": branchRefuses, "Engines": engines, "Kustomize": kustomize,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}

@@ -75,7 +75,7 @@ func startHub(t *testing.T) *hub {
 	return &hub{WithWatch: cl, t: t}
 }
 
-// install our kinds, the claims, and the Application of Argo CD.
+// install our kinds, the claims, and what GitOps engines sync with.
 func install(t *testing.T, cfg *rest.Config) {
 	t.Helper()
 	var crds []*extv1.CustomResourceDefinition
@@ -87,18 +87,23 @@ func install(t *testing.T, cfg *rest.Config) {
 		crd.OwnerReferences = nil
 		crds = append(crds, crd)
 	}
+	crds = append(crds, foreign("argoproj.io", "v1alpha1", "Application", "applications"), foreign("source.toolkit.fluxcd.io", "v1", "GitRepository", "gitrepositories"))
+	_, err := envtest.InstallCRDs(cfg, envtest.CRDInstallOptions{Paths: []string{"../../../../package/provider/crds"}, CRDs: crds})
+	must(t, err)
+}
+
+// foreign is a kind of somebody else's, with any fields.
+func foreign(group, version, kind, plural string) *extv1.CustomResourceDefinition {
 	preserve := true
-	crds = append(crds, &extv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{Name: "applications.argoproj.io"},
+	return &extv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: plural + "." + group},
 		Spec: extv1.CustomResourceDefinitionSpec{
-			Group: "argoproj.io", Scope: extv1.NamespaceScoped, Names: extv1.CustomResourceDefinitionNames{Plural: "applications", Kind: "Application"},
-			Versions: []extv1.CustomResourceDefinitionVersion{{Name: "v1alpha1", Served: true, Storage: true, Schema: &extv1.CustomResourceValidation{
+			Group: group, Scope: extv1.NamespaceScoped, Names: extv1.CustomResourceDefinitionNames{Plural: plural, Kind: kind},
+			Versions: []extv1.CustomResourceDefinitionVersion{{Name: version, Served: true, Storage: true, Schema: &extv1.CustomResourceValidation{
 				OpenAPIV3Schema: &extv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &preserve},
 			}}},
 		},
-	})
-	_, err := envtest.InstallCRDs(cfg, envtest.CRDInstallOptions{Paths: []string{"../../../../package/provider/crds"}, CRDs: crds})
-	must(t, err)
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -150,6 +155,13 @@ func (h *house) now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.time
+}
+
+// pass some time.
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.time = h.time.Add(d)
 }
 
 // change of a merge request from a head onto main, with claims that are in one step. Its locks are
