@@ -46,6 +46,7 @@ func TestPolicies(t *testing.T) {
 	h := open(t)
 	t.Run("ChangeCommands", h.changeCommands)
 	t.Run("ClaimDeletions", h.claimDeletions)
+	t.Run("GrantedClaimDeletions", h.grantedClaimDeletions)
 }
 
 // changeCommands that people give.
@@ -153,6 +154,82 @@ func (h house) claimDeletions(t *testing.T) {
 	}
 }
 
+// grantedClaimDeletions are of claims whose grants say that only changes may say what they are.
+func (h house) grantedClaimDeletions(t *testing.T) {
+	required := func(*v1alpha1.ClaimGrantSpec) {}
+	cases := []struct {
+		name    string
+		reason  string
+		as      client.Client
+		kind    string
+		grant   func(*v1alpha1.ClaimGrantSpec)
+		says    map[string]string
+		refused bool
+	}{
+		{name: "Person", reason: "A Repository asked for changes, and the claim is one of its.", as: h.carl, grant: required, refused: true},
+		{name: "Fleet", reason: "So it is with a fleet.", as: h.carl, kind: xr.ClusterFleetKind, grant: func(g *v1alpha1.ClaimGrantSpec) { g.Claim.Kind = xr.ClusterFleetKind }, refused: true},
+		{name: "Administrator", reason: "Administrators type the wrong name, too.", as: h.admin, grant: required, refused: true},
+		{name: "Meant", reason: "Who means it can.", as: h.carl, grant: required, says: map[string]string{v1alpha1.AnnotationAllowDeletion: "web"}},
+		{name: "Provider", reason: "The provider does what a change says.", as: h.provider, grant: required},
+		{name: "Engine", reason: "An engine that prunes what no change took away does what people do.", as: h.engine, grant: required, refused: true},
+		{name: "EngineToldTo", reason: "What a change took away it prunes.", as: h.engine, grant: func(g *v1alpha1.ClaimGrantSpec) { g.Digest = "" }},
+		{name: "Janitor", reason: "A namespace that goes takes all with it.", as: h.janitor, grant: required},
+		{name: "NotRequired", reason: "A Repository that did not ask for it leaves claims to who has rights on them.", as: h.carl, grant: func(g *v1alpha1.ClaimGrantSpec) { g.Required = false }},
+		{name: "Another", reason: "A grant says nothing of other claims.", as: h.carl, grant: func(g *v1alpha1.ClaimGrantSpec) { g.Claim.Name = "api" }},
+		{name: "AnotherKind", reason: "Nor of one of another kind.", as: h.carl, grant: func(g *v1alpha1.ClaimGrantSpec) { g.Claim.Kind = xr.ClusterFleetKind }},
+		{name: "None", reason: "Where no change ever wrote the claim, rights have to do.", as: h.carl},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			u := claim(tc.kind, "open")
+			u.SetAnnotations(tc.says)
+			must(t, h.admin.Create(t.Context(), u))
+			if tc.grant != nil {
+				g := granted("web")
+				tc.grant(&g.Spec)
+				must(t, h.admin.Create(t.Context(), g))
+				h.awaitGrants(t, true)
+				defer h.awaitGrants(t, false)
+				defer func() { must(t, h.admin.Delete(t.Context(), g)) }()
+			}
+			err := tc.as.Delete(t.Context(), u)
+			if refused := err != nil && strings.Contains(err.Error(), "mainstay.dev/allow-deletion=web"); refused != tc.refused || err != nil && !refused {
+				t.Errorf("%s\ngot: %v", tc.reason, err)
+			}
+			must(t, client.IgnoreNotFound(h.provider.Delete(t.Context(), claim(tc.kind, "open"))))
+		})
+	}
+}
+
+// granted says that only changes may say what a claim is.
+func granted(name string) *v1alpha1.ClaimGrant {
+	g := &v1alpha1.ClaimGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "open", Name: "productapplication." + name}}
+	g.Spec = v1alpha1.ClaimGrantSpec{
+		Claim:  v1alpha1.ClaimReference{APIVersion: xr.GroupVersion.String(), Kind: xr.ProductApplicationKind, Namespace: "open", Name: name},
+		Digest: digest, Required: true, Change: "ops/claims-41", Epoch: 1,
+	}
+	return g
+}
+
+// awaitGrants until the API server has seen all that were made, or taken away, before: it sees one more.
+func (h house) awaitGrants(t *testing.T, there bool) {
+	t.Helper()
+	probe := claim("", "open")
+	probe.SetName("probe")
+	if there {
+		must(t, h.admin.Create(t.Context(), probe))
+		must(t, h.admin.Create(t.Context(), granted("probe")))
+	} else {
+		must(t, h.admin.Delete(t.Context(), granted("probe")))
+	}
+	must(t, wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		return (h.admin.Delete(ctx, probe, client.DryRunAll) != nil) == there, nil
+	}))
+	if !there {
+		must(t, h.admin.Delete(t.Context(), probe))
+	}
+}
+
 // claim of a kind, by default an application.
 func claim(kind, namespace string) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
@@ -226,6 +303,13 @@ func open(t *testing.T) house {
 	must(t, c.WaitReady(ctx))
 	cfg, err := c.RESTConfig()
 	must(t, err)
+	// Policies may come before the packages with the kinds that they are about: they are in force half a minute after these.
+	objects, err := Objects()
+	must(t, err)
+	admin := as(t, cfg, "")
+	for _, o := range objects {
+		must(t, admin.Create(ctx, o))
+	}
 	_, err = envtest.InstallCRDs(cfg, envtest.CRDInstallOptions{Paths: []string{"../provider/crds"}, CRDs: claims()})
 	must(t, err)
 
@@ -233,16 +317,11 @@ func open(t *testing.T) house {
 		return as(t, cfg, "system:serviceaccount:"+namespace+":"+name, "system:serviceaccounts", "system:serviceaccounts:"+namespace)
 	}
 	h := house{
-		admin: as(t, cfg, ""), ann: as(t, cfg, "ann"), bob: as(t, cfg, "bob"), carl: as(t, cfg, "carl"),
+		admin: admin, ann: as(t, cfg, "ann"), bob: as(t, cfg, "bob"), carl: as(t, cfg, "carl"),
 		provider: account("crossplane-system", "mainstay-provider"), engine: account("argocd", "controller"), janitor: account("kube-system", "namespace-controller"),
 	}
 	for name, required := range map[string]string{"ops": "", "guarded": "true", "open": "false"} {
 		must(t, h.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelRequireChange: required}}}))
-	}
-	objects, err := Objects()
-	must(t, err)
-	for _, o := range objects {
-		must(t, h.admin.Create(ctx, o))
 	}
 	for name, rule := range map[string]rbacv1.PolicyRule{
 		"editor":  {APIGroups: []string{"m.mainstay.dev"}, Resources: []string{"changes", "changes/status"}, Verbs: []string{"*"}},
@@ -281,6 +360,8 @@ func (h house) awaitPolicy(ctx context.Context, t *testing.T) {
 		return h.admin.Delete(ctx, claim("", "guarded"), client.DryRunAll) != nil, nil
 	}))
 	must(t, h.provider.Delete(ctx, claim("", "guarded")))
+	h.awaitGrants(t, true)
+	h.awaitGrants(t, false)
 }
 
 // claims are their kinds, with whatever in them.
