@@ -14,12 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 	"github.com/mainstay-dev/mainstay/internal/names"
@@ -243,11 +243,11 @@ func newConnection(cluster types.NamespacedName, cfg *rest.Config) (*connection,
 		return nil, fmt.Errorf("cannot make client for cluster %q: %w", cluster.Name, err)
 	}
 	// What kinds there are is asked as the administrator, once for everybody.
-	asking, err := apiutil.NewDynamicRESTMapper(c.config, h)
+	d, err := discovery.NewDiscoveryClientForConfigAndClient(c.config, h)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make mapper for cluster %q: %w", cluster.Name, err)
 	}
-	c.mapper = knowing{RESTMapper: asking}
+	c.mapper = knowing{RESTMapper: &asking{discovery: d}}
 	return c, nil
 }
 
