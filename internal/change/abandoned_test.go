@@ -29,7 +29,7 @@ func TestAbandonedSaysWhy(t *testing.T) {
 		},
 		"Closed": {
 			reason: "Who closes it means it.", happen: halts, told: func(_ *story, m *mr) { m.state, m.by = RequestClosed, "ada" },
-			says: []string{"as ada asked for", "CrashLoopBackOff"}, halted: v1alpha1.HaltFailed, audited: []string{"closed the merge request while", "goes back; it had halted"},
+			says: []string{"because ada closed the merge request", "CrashLoopBackOff"}, halted: v1alpha1.HaltFailed, audited: []string{"closed the merge request while", "goes back; it had halted"},
 		},
 		"Halted": {
 			reason: "A halt that somebody asked for is a cause, too.", happen: func(s *story, m *mr) { s.w.say(m, "zoe", "/halt pager"); s.turns(1) },
@@ -83,7 +83,7 @@ func TestClosedUnwritten(t *testing.T) {
 	s.turns(2)
 	m.state, m.by = RequestClosed, "ada"
 	s.untilDone()
-	if is := s.w.changes[41].status; is.Phase != v1alpha1.ChangeAbandoned || !strings.Contains(is.Message, "as ada asked for") {
+	if is := s.w.changes[41].status; is.Phase != v1alpha1.ChangeAbandoned || !strings.Contains(is.Message, "because ada closed the merge request") {
 		t.Errorf("it is %s: %s", is.Phase, is.Message)
 	}
 }

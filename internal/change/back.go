@@ -7,6 +7,9 @@ import (
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
 )
 
+// closedIt is the reason of who closes a merge request.
+const closedIt = "closed the merge request"
+
 // turnBack to what was before: because somebody said so, or closed the merge request.
 func (n *run) turnBack(by, reason string, closes bool) {
 	n.is.Back = n.askedBack(by, reason, closes)
@@ -159,6 +162,8 @@ func asked(b *v1alpha1.ChangeBack) string {
 	switch {
 	case b == nil:
 		return ""
+	case b.Reason == closedIt && !b.Close:
+		return ", because " + b.By + " closed the merge request"
 	case b.Reason != "":
 		return ", as " + b.By + " asked for: " + strings.TrimRight(b.Reason, ". ")
 	}

@@ -187,7 +187,7 @@ func claims(b *strings.Builder, s v1alpha1.ChangeObservation) {
 
 // saidOf a halt already. It is not said twice.
 func saidOf(h *v1alpha1.ChangeHalt, message string) bool {
-	return h != nil && strings.Contains(h.Message, message)
+	return h != nil && strings.Contains(h.Message, strings.TrimPrefix(message, "halted: "))
 }
 
 func phaseOf(c v1alpha1.ChangeClaim) string {

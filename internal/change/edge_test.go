@@ -66,7 +66,7 @@ func TestEdges(t *testing.T) {
 		},
 		"Closed": {
 			reason: "Who closes it wants it undone.",
-			happen: func(s *story, m *mr) { m.state, m.by = RequestClosed, "ada" }, turns: 2, phase: v1alpha1.ChangeAbandoning, says: "as ada asked for", ends: v1alpha1.ChangeAbandoned,
+			happen: func(s *story, m *mr) { m.state, m.by = RequestClosed, "ada" }, turns: 2, phase: v1alpha1.ChangeAbandoning, says: "because ada closed the merge request", ends: v1alpha1.ChangeAbandoned,
 		},
 		"ClosedAndReopened": {
 			reason: "It goes back in full, and is then planned anew. Old approvals are spent.",

@@ -71,10 +71,10 @@ func (n *run) lookClosed(r *Request) {
 	case n.over() || n.is.Back != nil:
 	case n.began():
 		n.audit(named(r.By), "closed the merge request while the change was under way: it goes back")
-		n.turnBack(named(r.By), "", false)
+		n.turnBack(named(r.By), closedIt, false)
 	default:
 		n.audit(named(r.By), "closed the merge request before anything was written")
-		back := n.askedBack(named(r.By), "", false)
+		back := n.askedBack(named(r.By), closedIt, false)
 		n.drop()
 		n.is.Back = back
 		n.to(v1alpha1.ChangeAbandoned)
