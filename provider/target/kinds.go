@@ -25,8 +25,11 @@ import (
 type asking struct {
 	discovery discovery.DiscoveryInterface
 
-	mu  sync.Mutex // Held while it asks.
 	now atomic.Pointer[served]
+
+	mu       sync.Mutex // Held while it asks.
+	failures atomic.Uint64
+	failure  error // The last one.
 }
 
 // served is what a cluster says that it serves.
@@ -48,7 +51,7 @@ func find[T any](a *asking, group string, in func(meta.RESTMapper) (T, error)) (
 		}
 	}
 	var none T
-	now, err := a.ask(before)
+	now, err := a.ask(before, a.failures.Load())
 	if err != nil {
 		return none, err
 	}
@@ -63,13 +66,29 @@ func find[T any](a *asking, group string, in func(meta.RESTMapper) (T, error)) (
 	return out, err
 }
 
-// ask the cluster, unless somebody has since.
-func (a *asking) ask(before *served) (*served, error) {
+// ask the cluster, unless somebody has since. Whoever waited while that failed does not wait for
+// it to fail again: a cluster that does not answer takes its time.
+func (a *asking) ask(before *served, failures uint64) (*served, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now := a.now.Load(); now != before {
 		return now, nil
 	}
+	if a.failures.Load() != failures {
+		return nil, a.failure
+	}
+	now, err := a.read()
+	if err != nil {
+		a.failure = err
+		a.failures.Add(1)
+		return nil, err
+	}
+	a.now.Store(now)
+	return now, nil
+}
+
+// read what the cluster serves.
+func (a *asking) read() (*served, error) {
 	groups, lists, err := discovery.ServerGroupsAndResources(a.discovery)
 	failed, partly := errors.AsType[*discovery.ErrGroupDiscoveryFailed](err)
 	if err != nil && !partly {
@@ -82,7 +101,6 @@ func (a *asking) ask(before *served) (*served, error) {
 	if now.kinds, err = known.share(groups, lists); err != nil {
 		return nil, err
 	}
-	a.now.Store(now)
 	return now, nil
 }
 

@@ -73,6 +73,28 @@ func TestAskingFails(t *testing.T) {
 	}
 }
 
+// TestAskingTogether shares a failure with whoever waited for it, and with nobody later.
+func TestAskingTogether(t *testing.T) {
+	says := saying()
+	away := true
+	says.PrependReactor("get", "group", func(clienttesting.Action) (bool, kruntime.Object, error) {
+		return away, nil, errors.New("connection refused")
+	})
+	a := &asking{discovery: says}
+	waiting := a.failures.Load()
+	if _, err := a.RESTMapping(widget, "v1"); err == nil || meta.IsNoMatchError(err) {
+		t.Fatalf("a cluster that does not answer serves nobody knows what, got %v", err)
+	}
+	asked := len(says.Actions())
+	if _, err := a.ask(nil, waiting); err == nil || len(says.Actions()) != asked {
+		t.Errorf("who waited while it failed is told so: %v, and asked %d times", err, len(says.Actions())-asked)
+	}
+	away = false
+	if m, err := a.RESTMapping(schema.GroupKind{Kind: "Pod"}, "v1"); err != nil || m == nil {
+		t.Errorf("who comes later asks: %v", err)
+	}
+}
+
 // TestShared keeps what many clusters say once, as long as one of them says it.
 func TestShared(t *testing.T) {
 	p := known
