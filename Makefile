@@ -86,7 +86,7 @@ test-real: binaries gitea argocd build ## Run the tests on real control planes, 
 
 .PHONY: bench
 bench: binaries build peer ## Run the benchmarks, and measure what a change to CLUSTERS simulated clusters costs.
-	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/...
+	@go test -run '^$$' -bench . -benchtime 3x -benchmem ./internal/... ./functions/... ./provider/planner
 	$(call say,A change to $(CLUSTERS) clusters against a floor: about twenty-five minutes)
 	@go run ./test/bench --binaries $(BIN) --clusters $(CLUSTERS) --out $(OUT)/bench.md
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -300,10 +299,9 @@ func thousand(t testing.TB, n int) (Side, Side, Observed) {
 	return side(placed("shop", "1", web(t, "web:1", 3), names...)), side(after), o
 }
 
-// TestThousand: a plan for a thousand clusters is small, and is made in time.
+// TestThousand: a plan for a thousand clusters is small.
 func TestThousand(t *testing.T) {
 	before, after, o := thousand(t, 1000)
-	start := time.Now()
 	p, err := Build(before, after, o, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -312,15 +310,12 @@ func TestThousand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d bytes, %d bytes of Markdown, %s", len(raw), len(p.Markdown()), time.Since(start))
+	t.Logf("%d bytes, %d bytes of Markdown", len(raw), len(p.Markdown()))
 	if len(raw) > v1alpha1.MaxPlanContentBytes || p.Left > 0 {
 		t.Errorf("%d bytes, and %d details are left out", len(raw), p.Left)
 	}
 	if len(p.Markdown()) > MaxMarkdownBytes {
 		t.Errorf("%d bytes of Markdown", len(p.Markdown()))
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %s", took)
 	}
 	if len(p.Locks) != 1 || p.Locks[0].Clusters != nil {
 		t.Errorf("locks are %v", p.Locks)

@@ -54,7 +54,7 @@ spec:
 
 // A world is a repository, and a hub.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	git     *gittest.Server
 	dir     string
 	repo    *repo.Repo
@@ -66,7 +66,7 @@ type world struct {
 }
 
 // newWorld whose base branch has files, with objects on its hub.
-func newWorld(t *testing.T, files map[string]string, objects ...client.Object) *world {
+func newWorld(t testing.TB, files map[string]string, objects ...client.Object) *world {
 	t.Helper()
 	g := gittest.New(t)
 	w := &world{t: t, git: g, dir: filepath.Join(t.TempDir(), "work"), repo: &repo.Repo{UID: "r", Mirror: g.Mirror()}, trees: trees.New()}
@@ -123,7 +123,7 @@ func (w *world) plan(req change.PlanRequest) change.Planned {
 }
 
 // write files into a folder.
-func write(t *testing.T, files map[string]string) func(dir string) {
+func write(t testing.TB, files map[string]string) func(dir string) {
 	return func(dir string) {
 		for name, says := range files {
 			full := filepath.Join(dir, name)
