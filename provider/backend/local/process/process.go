@@ -41,6 +41,8 @@ const (
 	killGrace = 5 * time.Second
 	// stopPoll is how often a process that should end is looked at.
 	stopPoll = 10 * time.Millisecond
+	// markPoll is how often a process that was just started is looked at.
+	markPoll = time.Millisecond
 	// maxLog is the size in bytes from which a log starts anew.
 	maxLog = 8 << 20
 )
@@ -155,8 +157,26 @@ func (s Spec) start(digest string) error {
 	}
 	// While this program lives the process is its child, and must be reaped.
 	go func() { _ = cmd.Wait() }()
+	awaitMark(cmd.Process.Pid)
 
 	return statedir.WriteFile(pidFile(s.Dir, s.Name), []byte(strconv.Itoa(cmd.Process.Pid)))
+}
+
+// awaitMark until a process that was just started carries its mark, or has ended. It runs its program
+// a moment before the kernel shows its environment: who looked for it in between would not find it, and
+// start another one.
+func awaitMark(pid int) {
+	t := time.NewTicker(markPoll)
+	defer t.Stop()
+	for range int(killGrace / markPoll) {
+		if _, marked := inspect(pid); marked {
+			return
+		}
+		if _, there := alive(pid); !there {
+			return
+		}
+		<-t.C
+	}
 }
 
 // keepDescriptors keeps from the process what this program was itself given by its
