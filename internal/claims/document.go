@@ -31,21 +31,11 @@ type document struct {
 	known *known
 }
 
-// known of a document, once for all trees that have it.
+// known of a document, once for all trees that have it: they share the claim.
 type known struct {
-	once sync.Once
-	sum  string
-	size int
-	err  error
-}
-
-// digest of the claim that a document is.
-func (d document) digest(claim map[string]any) (string, int, error) {
-	if d.known == nil {
-		return digest(claim)
-	}
-	d.known.once.Do(func() { d.known.sum, d.known.size, d.known.err = digest(claim) })
-	return d.known.sum, d.known.size, d.known.err
+	once  sync.Once
+	claim *Claim
+	err   error
 }
 
 // file of a tree as documents, and its size. Documents are the same for the same content.

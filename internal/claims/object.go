@@ -14,6 +14,14 @@ import (
 
 // claim that a document is. None where its kind is ignored.
 func (r *Reader) claim(d document) (*Claim, error) {
+	if d.known == nil {
+		return r.asClaim(d)
+	}
+	d.known.once.Do(func() { d.known.claim, d.known.err = r.asClaim(d) })
+	return d.known.claim, d.known.err
+}
+
+func (r *Reader) asClaim(d document) (*Claim, error) {
 	apiVersion, kind, err := identity(d.object)
 	if err != nil {
 		return nil, err
@@ -52,7 +60,7 @@ func (r *Reader) claim(d document) (*Claim, error) {
 	if _, ok := object["spec"].(map[string]any); !ok {
 		return nil, fmt.Errorf("%s: spec is missing or no object", ref)
 	}
-	sum, size, err := d.digest(object)
+	sum, size, err := digest(object)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, err)
 	}

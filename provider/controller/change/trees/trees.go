@@ -31,10 +31,11 @@ import (
 	"github.com/mainstay-dev/mainstay/provider/repo"
 )
 
-// What is remembered: entries of files and claims, at some 200 bytes each, and readers, which
-// have the documents of files.
+// What is remembered: as many entries of files in views as of claims in sets, at 150 and 400 bytes (BenchmarkRemembered), and readers, which
+// have the documents of files. Each merge makes a view of every merge request that is open, and the one
+// before is of no use: more room is filled with what nobody asks for again.
 const (
-	maxEntries = 1_000_000
+	maxEntries = 300_000
 	maxReaders = 64
 )
 

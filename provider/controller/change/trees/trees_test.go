@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -123,25 +124,62 @@ func TestContentAndMemory(t *testing.T) {
 	}
 }
 
-// A thousand claims and a hundred merge requests: what it costs when the base branch moves.
-func BenchmarkBaseMoves(b *testing.B) {
+// thousand claims, a merge request, and bases that the branch moves on to.
+func thousand(b *testing.B) (r *repo.Repo, bases []string, head string) {
+	b.Helper()
 	g := gittest.New(b)
 	files := map[string]string{}
 	for i := range 1000 {
 		files[fmt.Sprintf("team-%d/app-%d.yaml", i%20, i)] = app(fmt.Sprintf("app-%d", i), "v1")
 	}
 	g.Commit("main", "", files)
-	head := g.Commit("feature", "main", map[string]string{"team-1/app-1.yaml": app("app-1", "v2")})
+	head = g.Commit("feature", "main", map[string]string{"team-1/app-1.yaml": app("app-1", "v2")})
 	g.Ref("refs/pull/7/head", head)
-	r := &repo.Repo{UID: "r", Mirror: g.Mirror()}
-	var bases []string
+	r = &repo.Repo{UID: "r", Mirror: g.Mirror()}
 	for i := range 20 {
 		bases = append(bases, g.Commit("main", "main", map[string]string{"team-2/app-2.yaml": app("app-2", fmt.Sprintf("v%d", i+2))}))
 	}
-	trees := New()
-	if _, err := trees.Look(b.Context(), r, spec(), "shop", 7); err != nil {
+	if _, err := New().Look(b.Context(), r, spec(), "shop", 7); err != nil {
 		b.Fatal(err)
 	}
+	return r, bases, head
+}
+
+// BenchmarkRemembered tells how many bytes an entry of what is remembered takes.
+func BenchmarkRemembered(b *testing.B) {
+	r, bases, head := thousand(b)
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for b.Loop() {
+		trees := New()
+		see := func(bases []string) {
+			for _, base := range bases {
+				if _, err := trees.At(r, spec(), "shop", base, head); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		see(bases[:1]) // It has the documents of all files, which are shared.
+		views, sets, before := trees.views.weight, trees.sets.weight, heap()
+		see(bases[1:])
+		views, sets = trees.views.weight-views, trees.sets.weight-sets
+		all := heap()
+		trees.views = newRecent[viewKey, View](1)
+		without := heap()
+		b.ReportMetric((all-without)/float64(views), "B/view-entry")
+		b.ReportMetric((without-before)/float64(sets), "B/set-entry")
+		runtime.KeepAlive(trees)
+	}
+}
+
+// A thousand claims and a merge request: what it costs when the base branch moves.
+func BenchmarkBaseMoves(b *testing.B) {
+	r, bases, head := thousand(b)
+	trees := New()
 	i := 0
 	for b.Loop() {
 		trees.views = newRecent[viewKey, View](maxEntries)
