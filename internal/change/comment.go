@@ -185,9 +185,12 @@ func claims(b *strings.Builder, s v1alpha1.ChangeObservation) {
 	}
 }
 
+// cause in the message of a Rollout that halted: that it did is said already.
+func cause(message string) string { return strings.TrimPrefix(message, "halted: ") }
+
 // saidOf a halt already. It is not said twice.
 func saidOf(h *v1alpha1.ChangeHalt, message string) bool {
-	return h != nil && strings.Contains(h.Message, strings.TrimPrefix(message, "halted: "))
+	return h != nil && strings.Contains(h.Message, cause(message))
 }
 
 func phaseOf(c v1alpha1.ChangeClaim) string {

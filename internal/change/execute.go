@@ -2,7 +2,6 @@ package change
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mainstay-dev/mainstay/apis/m/v1alpha1"
@@ -109,7 +108,7 @@ func (n *run) watch(c *v1alpha1.ChangeClaim) bool {
 	}
 	if c.Phase == v1alpha1.ClaimFailed {
 		// That its Rollout halted is what this says.
-		n.halt(v1alpha1.HaltFailed, fmt.Sprintf("%s: %s", c.ClaimReference, strings.TrimPrefix(c.Message, "halted: ")))
+		n.halt(v1alpha1.HaltFailed, fmt.Sprintf("%s: %s", c.ClaimReference, cause(c.Message)))
 		return false
 	}
 	return true

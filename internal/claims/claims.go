@@ -144,10 +144,9 @@ func NewReader(rules Rules) (*Reader, error) {
 // blobs, and there is no set.
 func (r *Reader) Read(files tree.Files, blobs tree.Blobs) (Set, error) {
 	var problems Problems
-	builds := r.folders(files)
-	paths := r.paths(files, builds)
-	if len(paths) > MaxFiles {
-		return nil, Problems{{Message: fmt.Sprintf("%d files match spec.forProvider.claims.include, of which at most %d are read: narrow the patterns", len(paths), MaxFiles)}}
+	paths, builds, err := r.chosen(files)
+	if err != nil {
+		return nil, err
 	}
 
 	set, total := Set{}, int64(0)

@@ -65,6 +65,16 @@ func checkPaths(p v1alpha1.ClaimPaths) error {
 	return nil
 }
 
+// chosen are the files that hold claims by themselves, and the folders that are built.
+func (r *Reader) chosen(files tree.Files) (paths, builds []string, err error) {
+	builds = r.folders(files)
+	paths = r.paths(files, builds)
+	if len(paths) > MaxFiles {
+		return nil, nil, Problems{{Message: fmt.Sprintf("%d files match spec.forProvider.claims.include, of which at most %d are read: narrow the patterns", len(paths), MaxFiles)}}
+	}
+	return paths, builds, nil
+}
+
 // folders that are built with Kustomize, sorted. One that is not there has no claims: a merge
 // request may delete all of it.
 func (r *Reader) folders(files tree.Files) []string {

@@ -1,8 +1,6 @@
 package claims
 
 import (
-	"fmt"
-
 	"github.com/mainstay-dev/mainstay/internal/tree"
 )
 
@@ -10,10 +8,9 @@ import (
 // It says nothing of what stands in them: that is for whoever reads more than claims from them.
 // Where anything is wrong with files the error is Problems.
 func (r *Reader) Text(files tree.Files, blobs tree.Blobs) (map[string][]byte, error) {
-	builds := r.folders(files)
-	paths := r.paths(files, builds)
-	if len(paths) > MaxFiles {
-		return nil, Problems{{Message: fmt.Sprintf("%d files match spec.forProvider.claims.include, of which at most %d are read: narrow the patterns", len(paths), MaxFiles)}}
+	paths, builds, err := r.chosen(files)
+	if err != nil {
+		return nil, err
 	}
 	out := map[string][]byte{}
 	var problems Problems

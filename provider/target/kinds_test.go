@@ -97,12 +97,11 @@ func TestAskingTogether(t *testing.T) {
 
 // TestShared keeps what many clusters say once, as long as one of them says it.
 func TestShared(t *testing.T) {
-	p := known
 	held := func() int {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		known.mu.Lock()
+		defer known.mu.Unlock()
 		n := 0
-		for _, w := range p.by {
+		for _, w := range known.by {
 			if w.Value() != nil {
 				n++
 			}

@@ -41,8 +41,10 @@ const (
 	killGrace = 5 * time.Second
 	// stopPoll is how often a process that should end is looked at.
 	stopPoll = 10 * time.Millisecond
-	// markPoll is how often a process that was just started is looked at.
-	markPoll = time.Millisecond
+	// markGrace is how long a process that was just started may take to carry its mark, and
+	// markPoll how often it is looked at.
+	markGrace = 5 * time.Second
+	markPoll  = time.Millisecond
 	// maxLog is the size in bytes from which a log starts anew.
 	maxLog = 8 << 20
 )
@@ -168,7 +170,7 @@ func (s Spec) start(digest string) error {
 func awaitMark(pid int) {
 	t := time.NewTicker(markPoll)
 	defer t.Stop()
-	for range int(killGrace / markPoll) {
+	for range int(markGrace / markPoll) {
 		if _, marked := inspect(pid); marked {
 			return
 		}
